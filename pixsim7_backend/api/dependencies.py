@@ -1,0 +1,240 @@
+"""What routes ask for: who is there, with which right, and the service that does the work."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from fastapi.security import APIKeyCookie, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from pixsim7_backend.api.schemas.base import PageParams
+from pixsim7_backend.bootstrap.container import Container
+from pixsim7_backend.bootstrap.services import Services
+from pixsim7_backend.domain.user import User
+from pixsim7_backend.domain.vocabulary import UserRole
+from pixsim7_backend.infrastructure.events.feed import EventFeed
+from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
+from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.job_service import JobService
+from pixsim7_backend.services.provider.provider_service import ProviderService
+from pixsim7_backend.services.provider.registry import ProviderRegistry
+from pixsim7_backend.services.user.auth_service import AuthService, Principal
+from pixsim7_backend.services.user.user_service import UserService
+from pixsim7_backend.services.user.workspace_service import WorkspaceService
+from pixsim7_backend.shared.config import Settings
+from pixsim7_backend.shared.errors import Forbidden, Unauthenticated
+
+SESSION_COOKIES = ("__Host-px7_session", "px7_session")
+REFRESH_COOKIES = ("__Secure-px7_refresh", "px7_refresh")
+"""The first of each under https, the second on plain http (loopback)."""
+
+_TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "apikey", "key", "auth"})
+_bearer = HTTPBearer(
+    auto_error=False, description="An access token from `/auth/login`, or an API token (`px7_…`)."
+)
+_cookie = APIKeyCookie(
+    name=SESSION_COOKIES[0],
+    auto_error=False,
+    description="Browsers: set by `/auth/login`. Unsafe methods need `X-PixSim7-Client`.",
+)
+
+
+class TokenInUrl(Unauthenticated):
+    code = "token_in_url"
+    title = "Tokens do not belong into addresses"
+
+
+class MissingScope(Forbidden):
+    code = "missing_scope"
+    title = "The token may not do this"
+
+
+class AdminsOnly(Forbidden):
+    code = "admins_only"
+    title = "Administrators only"
+
+
+class SessionOnly(Forbidden):
+    code = "session_only"
+    title = "A signed-in person only"
+
+
+# --- the process ------------------------------------------------------------------------------
+
+
+def container_of_request(request: Request) -> Container:
+    container: Container = request.app.state.container
+    return container
+
+
+def _services(request: Request) -> Services:
+    return container_of_request(request).services
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+ContainerDep = Annotated[Container, Depends(container_of_request)]
+
+
+def _jobs(services: ServicesDep) -> JobService:
+    return services.jobs
+
+
+def _dispatcher(services: ServicesDep) -> Dispatcher:
+    return services.dispatcher
+
+
+def _assets(services: ServicesDep) -> AssetService:
+    return services.assets
+
+
+def _accounts(services: ServicesDep) -> AccountService:
+    return services.accounts
+
+
+def _providers(services: ServicesDep) -> ProviderService:
+    return services.providers
+
+
+def _registry(services: ServicesDep) -> ProviderRegistry:
+    return services.registry
+
+
+def _users(services: ServicesDep) -> UserService:
+    return services.users
+
+
+def _auth(services: ServicesDep) -> AuthService:
+    return services.auth
+
+
+def _workspaces(services: ServicesDep) -> WorkspaceService:
+    return services.workspaces
+
+
+def _store(container: ContainerDep) -> BlobStore:
+    return container.store
+
+
+def _feed(container: ContainerDep) -> EventFeed:
+    return container.feed
+
+
+JobSvc = Annotated[JobService, Depends(_jobs)]
+DispatcherDep = Annotated[Dispatcher, Depends(_dispatcher)]
+AssetSvc = Annotated[AssetService, Depends(_assets)]
+AccountSvc = Annotated[AccountService, Depends(_accounts)]
+ProviderSvc = Annotated[ProviderService, Depends(_providers)]
+RegistryDep = Annotated[ProviderRegistry, Depends(_registry)]
+UserSvc = Annotated[UserService, Depends(_users)]
+AuthSvc = Annotated[AuthService, Depends(_auth)]
+WorkspaceSvc = Annotated[WorkspaceService, Depends(_workspaces)]
+StoreDep = Annotated[BlobStore, Depends(_store)]
+FeedDep = Annotated[EventFeed, Depends(_feed)]
+Paging = Annotated[PageParams, Query()]
+
+
+# --- who asks ---------------------------------------------------------------------------------
+
+
+def credential_of(connection: HTTPConnection) -> str | None:
+    """The one place that looks for a credential: the Authorization header, else the cookie.
+
+    A token in the address is refused: it would end up in logs, histories and referrers.
+    """
+    if _TOKEN_PARAMETERS.intersection(connection.query_params):
+        raise TokenInUrl("Send the token in the header Authorization, never in the address.")
+    header = connection.headers.get("authorization")
+    if header is not None:
+        scheme, _, value = header.partition(" ")
+        if scheme.lower() != "bearer" or not value.strip():
+            raise Unauthenticated("The header Authorization must read `Bearer <token>`.")
+        return value.strip()
+    return first_cookie(connection, SESSION_COOKIES)
+
+
+def first_cookie(connection: HTTPConnection, names: tuple[str, ...]) -> str | None:
+    """Under https only the prefixed name counts: a sibling host cannot set that one."""
+    usable = names[:1] if connection.url.scheme == "https" else names
+    return next((value for name in usable if (value := connection.cookies.get(name))), None)
+
+
+async def get_principal(
+    request: Request,
+    auth: AuthSvc,
+    _header: Annotated[Any, Depends(_bearer)],
+    _session: Annotated[Any, Depends(_cookie)],
+) -> Principal:
+    """Who asks; raises `Unauthenticated`. The two schemes are named for OpenAPI only."""
+    credential = credential_of(request)
+    if credential is None:
+        raise Unauthenticated("Sign in, or send a token.")
+    principal = await auth.authenticate(credential)
+    request.state.user_id = str(principal.user.id)
+    return principal
+
+
+async def find_principal(request: Request, auth: AuthSvc) -> Principal | None:
+    """Who asks, or None for a stranger or an ended session."""
+    try:
+        credential = credential_of(request)
+        return None if credential is None else await auth.authenticate(credential)
+    except Unauthenticated:
+        return None
+
+
+CurrentPrincipal = Annotated[Principal, Depends(get_principal)]
+MaybePrincipal = Annotated[Principal | None, Depends(find_principal)]
+
+
+def _needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, User]]:
+    async def check(principal: CurrentPrincipal) -> User:
+        if not any(principal.may(scope) for scope in scopes):
+            raise MissingScope(f"This needs a token with the scope {scopes[0]}.")
+        return principal.user
+
+    return check
+
+
+# Whoever may change things may look at them.
+_reader = _needs("read", "generate", "manage")
+CurrentUser = Annotated[User, Depends(_reader)]
+"""Anybody signed in; of API tokens, those that may read."""
+Generator = Annotated[User, Depends(_needs("generate"))]
+"""May spend: jobs and their inputs."""
+Manager = Annotated[User, Depends(_needs("manage"))]
+"""May change and delete: assets, accounts, workspaces."""
+
+
+async def _admin(user: Manager) -> User:
+    if user.role is not UserRole.ADMIN:
+        raise AdminsOnly("Only administrators may do this.")
+    return user
+
+
+async def _session_user(principal: CurrentPrincipal) -> Principal:
+    if principal.session_id is None:
+        raise SessionOnly("An API token may not do this; sign in.")
+    return principal
+
+
+AdminUser = Annotated[User, Depends(_admin)]
+SignedIn = Annotated[Principal, Depends(_session_user)]
+"""A person with a session: API tokens cannot make tokens or change passwords."""
+
+
+async def _local_or_signed_in(request: Request, principal: MaybePrincipal) -> None:
+    """For metrics and documentation: loopback, or anybody signed in."""
+    host = request.client.host if request.client else ""
+    if host not in ("127.0.0.1", "::1") and principal is None:
+        raise Unauthenticated("Sign in, or ask from this machine.")
+
+
+LocalOrSignedIn = Depends(_local_or_signed_in)

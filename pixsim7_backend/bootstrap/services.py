@@ -1,0 +1,97 @@
+"""The only wiring of services: the same for API, worker, command line and library."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pixsim7_backend.domain.provider import ProviderAdapter
+from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.http import HttpGateway
+from pixsim7_backend.infrastructure.media.runner import MediaTools
+from pixsim7_backend.infrastructure.security.credentials import CredentialCipher
+from pixsim7_backend.infrastructure.security.keys import KeyPurpose, MasterKeys
+from pixsim7_backend.infrastructure.security.passwords import PasswordHashing
+from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
+from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.asset.asset_ingest import AssetIngest
+from pixsim7_backend.services.asset.asset_inputs import AssetInputs
+from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.job_poller import JobPoller
+from pixsim7_backend.services.job.job_runner import JobRunner
+from pixsim7_backend.services.job.job_service import JobService
+from pixsim7_backend.services.job.upkeep import Upkeep
+from pixsim7_backend.services.job.webhook_receiver import WebhookReceiver
+from pixsim7_backend.services.provider.provider_calls import ProviderCalls
+from pixsim7_backend.services.provider.provider_service import ProviderService
+from pixsim7_backend.services.provider.registry import ProviderRegistry
+from pixsim7_backend.services.provider.submission_sender import SubmissionSender
+from pixsim7_backend.services.user.auth_service import AuthService
+from pixsim7_backend.services.user.user_service import UserService
+from pixsim7_backend.services.user.workspace_service import WorkspaceService
+from pixsim7_backend.shared.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every service of a process. Each public method is its own unit of work."""
+
+    auth: AuthService
+    users: UserService
+    workspaces: WorkspaceService
+    registry: ProviderRegistry
+    accounts: AccountService
+    providers: ProviderService
+    assets: AssetService
+    ingest: AssetIngest
+    jobs: JobService
+    dispatcher: Dispatcher
+    runner: JobRunner
+    poller: JobPoller
+    webhooks: WebhookReceiver
+    upkeep: Upkeep
+
+
+def build_services(
+    settings: Settings,
+    database: Database,
+    keys: MasterKeys,
+    gateway: HttpGateway,
+    store: BlobStore,
+    tools: MediaTools,
+    passwords: PasswordHashing,
+    adapters: list[ProviderAdapter],
+) -> Services:
+    """Put the services together, lowest first."""
+    registry = ProviderRegistry(adapters)
+    users = UserService(database, passwords, settings)
+    accounts = AccountService(database, CredentialCipher(keys.ring(KeyPurpose.CREDENTIAL_KEK)))
+    calls = ProviderCalls(registry, accounts, gateway)
+    inputs = AssetInputs(database, store, tools, gateway)
+    lease = timedelta(seconds=settings.reservation_lease_s)
+    sender = SubmissionSender(database, registry, accounts, calls, inputs, lease)
+    providers = ProviderService(database, registry, accounts, calls, sender)
+    assets = AssetService(database, users, registry, store, tools, settings.max_upload_bytes)
+    ingest = AssetIngest(
+        database, assets, accounts, providers, calls, store, tools, settings.max_result_bytes
+    )
+    jobs = JobService(database, users, providers, assets)
+    dispatcher = Dispatcher(database, jobs, providers)
+    runner = JobRunner(
+        database, jobs, providers, accounts, calls, sender, settings.doubt_deadline_s
+    )
+    return Services(
+        auth=AuthService(database, passwords, keys),
+        users=users,
+        workspaces=WorkspaceService(database),
+        registry=registry,
+        accounts=accounts,
+        providers=providers,
+        assets=assets,
+        ingest=ingest,
+        jobs=jobs,
+        dispatcher=dispatcher,
+        runner=runner,
+        poller=JobPoller(database, jobs, providers, accounts, assets),
+        webhooks=WebhookReceiver(database, accounts, calls, runner),
+        upkeep=Upkeep(database, registry, providers, ingest, dispatcher, runner, settings),
+    )

@@ -1,0 +1,75 @@
+"""What PixSim7 is about: people, jobs, accounts, submissions, assets and their rules."""
+
+from pixsim7_backend.domain.account import (
+    ACCOUNT_STATUS,
+    AccountGrant,
+    ProviderAccount,
+    Reservation,
+)
+from pixsim7_backend.domain.asset import ASSET_SYNC, Asset, AssetFile, AssetLink, Blob
+from pixsim7_backend.domain.base import Base
+from pixsim7_backend.domain.event import Event
+from pixsim7_backend.domain.job import JOB_STATUS, IdempotencyKey, Job
+from pixsim7_backend.domain.submission import (
+    SUBMISSION_STATE,
+    ProviderSubmission,
+    ProviderUpload,
+    SubmissionEvidence,
+)
+from pixsim7_backend.domain.user import (
+    ApiToken,
+    DailyUsage,
+    RefreshGeneration,
+    User,
+    UserSession,
+    Workspace,
+)
+from pixsim7_backend.domain.vocabulary import (
+    AccountStatus,
+    ErrorKind,
+    JobStatus,
+    MediaType,
+    OperationType,
+    SubmissionClass,
+    SubmissionState,
+    SyncStatus,
+    UserRole,
+    VideoStatus,
+)
+
+MACHINES = (JOB_STATUS, SUBMISSION_STATE, ASSET_SYNC, ACCOUNT_STATUS)
+"""Every status column with a life of its own; migrations and docs are checked against it."""
+
+__all__ = [
+    "MACHINES",
+    "AccountGrant",
+    "AccountStatus",
+    "ApiToken",
+    "Asset",
+    "AssetFile",
+    "AssetLink",
+    "Base",
+    "Blob",
+    "DailyUsage",
+    "ErrorKind",
+    "Event",
+    "IdempotencyKey",
+    "Job",
+    "JobStatus",
+    "MediaType",
+    "OperationType",
+    "ProviderAccount",
+    "ProviderSubmission",
+    "ProviderUpload",
+    "RefreshGeneration",
+    "Reservation",
+    "SubmissionClass",
+    "SubmissionEvidence",
+    "SubmissionState",
+    "SyncStatus",
+    "User",
+    "UserRole",
+    "UserSession",
+    "VideoStatus",
+    "Workspace",
+]

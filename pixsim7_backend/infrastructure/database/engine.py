@@ -1,0 +1,171 @@
+"""The engine, and the one place that opens and commits transactions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from pixsim7_backend.domain.event import EVENT_TYPES, Event
+from pixsim7_backend.infrastructure.database.guard import transaction_open
+from pixsim7_backend.infrastructure.queue import Task, enqueue
+
+EVENT_CHANNEL = "pixsim7_events"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One open transaction: its session, and the events and tasks that commit with it."""
+
+    session: AsyncSession
+    owner: asyncio.Task[Any] | None
+    events: list[dict[str, Any]] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+
+    def publish(
+        self,
+        type: str,
+        *,
+        user_id: UUID | None,
+        job_id: UUID | None = None,
+        asset_id: UUID | None = None,
+        account_id: UUID | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record an event; it exists exactly if this transaction commits."""
+        if type not in EVENT_TYPES:
+            raise ValueError(f"unlisted event type {type!r}")
+        self.events.append(
+            {
+                "type": type,
+                "user_id": user_id,
+                "job_id": job_id,
+                "asset_id": asset_id,
+                "account_id": account_id,
+                "data": dict(data or {}),
+            }
+        )
+
+    def enqueue(
+        self,
+        name: str,
+        payload: str = "",
+        *,
+        priority: int = 0,
+        delay_s: float = 0.0,
+        dedupe_key: str | None = None,
+    ) -> None:
+        """Have a worker run a task after this transaction commits. Higher priority runs first."""
+        delay = timedelta(seconds=delay_s) if delay_s > 0 else None
+        task = Task(name, payload, priority, delay, dedupe_key)
+        if task not in self.tasks:
+            self.tasks.append(task)
+
+
+_current: ContextVar[Transaction | None] = ContextVar("pixsim7_transaction", default=None)
+
+
+class Database:
+    """A pool of connections, and transactions on them.
+
+    A service method opens `transaction()`; when its caller already has one open in the same
+    asyncio task, it joins that one, and the outermost commits. Rows stay readable afterwards.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, statement_timeout_s: float = 30.0) -> None:
+        self.url = url
+        self.engine = _create_engine(url, pool_size, statement_timeout_s)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commit at the end of the outermost block; roll back if it raises."""
+        current = _current.get()
+        if current is not None and current.owner is asyncio.current_task():
+            yield current
+            await current.session.flush()
+            return
+        # A child task inherits the variable, not the transaction: it opens its own.
+        async with self._sessions() as session:
+            transaction = Transaction(session, asyncio.current_task())
+            token = _current.set(transaction)
+            try:
+                with transaction_open():
+                    yield transaction
+                    await _finish(transaction)
+            except BaseException:
+                await _to_the_end(session.rollback())
+                raise
+            finally:
+                _current.reset(token)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncSession]:
+        """A session outside of any transaction, for single statements that need no guard."""
+        async with self._sessions() as session:
+            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            yield session
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def _finish(transaction: Transaction) -> None:
+    session = transaction.session
+    await session.flush()
+    if transaction.events:
+        await session.execute(Event.__table__.insert(), transaction.events)  # type: ignore[attr-defined]
+    if transaction.tasks:
+        await enqueue(session, transaction.tasks)
+    if transaction.events:
+        await session.execute(text(f"SELECT pg_notify('{EVENT_CHANNEL}', '')"))
+    await _to_the_end(session.commit())
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish even when we are cancelled: no connection is left in mid-commit."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same server, by the asyncpg dialect."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="postgresql+asyncpg"))
+
+
+def _create_engine(url: str, pool_size: int, statement_timeout_s: float) -> AsyncEngine:
+    return create_async_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=2.0,
+        pool_pre_ping=False,
+        connect_args={
+            "server_settings": {
+                "application_name": "pixsim7",
+                "timezone": "UTC",
+                "idle_in_transaction_session_timeout": "10s",
+                "lock_timeout": "5s",
+                "statement_timeout": f"{int(statement_timeout_s * 1000)}",
+                # Short statements by the thousand: compiling them costs more than it gains.
+                "jit": "off",
+            },
+        },
+    )

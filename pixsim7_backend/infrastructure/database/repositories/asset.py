@@ -1,0 +1,329 @@
+"""Assets, their files, their links and blobs in SQL."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pixsim7_backend.domain.asset import ASSET_SYNC, Asset, AssetFile, AssetLink, Blob
+from pixsim7_backend.domain.vocabulary import MediaType, OperationType, SyncStatus
+from pixsim7_backend.infrastructure.database.repositories.transition import transition
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFilter:
+    """What a list of assets is narrowed to; unset fields do not narrow."""
+
+    media_type: MediaType | None = None
+    sync_status: SyncStatus | None = None
+    provider_id: str | None = None
+    operation_type: OperationType | None = None
+    model: str | None = None
+    workspace_id: UUID | None = None
+    job_id: UUID | None = None
+    tag: str | None = None
+    is_favourite: bool | None = None
+    origin: str | None = None
+    query: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    include_after_cancel: bool = False
+
+
+class AssetRepository:
+    """Rows of `assets`, `asset_files`, `asset_links` and `blobs`."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, asset: Asset) -> Asset:
+        self._session.add(asset)
+        await self._session.flush()
+        return await self.get(asset.id)
+
+    async def get(self, asset_id: UUID) -> Asset:
+        asset = await self.find(asset_id)
+        if asset is None:
+            raise LookupError(f"asset {asset_id}")
+        return asset
+
+    async def find(self, asset_id: UUID) -> Asset | None:
+        return await self._session.get(Asset, asset_id, populate_existing=True)
+
+    async def find_many(self, asset_ids: Collection[UUID], user_id: UUID) -> list[Asset]:
+        statement = (
+            select(Asset)
+            .where(Asset.id.in_(asset_ids), Asset.user_id == user_id)
+            .execution_options(populate_existing=True)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def find_of_submission(self, submission_id: UUID) -> list[Asset]:
+        statement = (
+            select(Asset).where(Asset.submission_id == submission_id).order_by(Asset.output_no)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def find_by_provider_asset(
+        self, user_id: UUID, provider_id: str, provider_asset_id: str
+    ) -> Asset | None:
+        statement = select(Asset).where(
+            Asset.user_id == user_id,
+            Asset.provider_id == provider_id,
+            Asset.provider_asset_id == provider_asset_id,
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def find_by_content(
+        self, user_id: UUID, sha256: str, *, other_than: UUID | None = None
+    ) -> Asset | None:
+        """The oldest asset of the person with these bytes."""
+        statement = select(Asset).where(Asset.user_id == user_id, Asset.sha256 == sha256)
+        if other_than is not None:
+            statement = statement.where(Asset.id != other_than)
+        return (await self._session.scalars(statement.order_by(Asset.id).limit(1))).one_or_none()
+
+    async def list_for(
+        self, user_id: UUID, filters: AssetFilter, after: UUID | None, limit: int
+    ) -> Sequence[Asset]:
+        """Newest first."""
+        statement = (
+            select(Asset)
+            .where(Asset.user_id == user_id, *_conditions(filters))
+            .order_by(Asset.id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(Asset.id < after)
+        return (await self._session.scalars(statement)).all()
+
+    async def count(self, user_id: UUID, filters: AssetFilter) -> int:
+        statement = select(func.count()).where(Asset.user_id == user_id, *_conditions(filters))
+        return await self._session.scalar(statement) or 0
+
+    async def move(
+        self,
+        asset_id: UUID,
+        target: SyncStatus,
+        *,
+        only_from: Collection[SyncStatus] | None = None,
+        **values: Any,
+    ) -> Asset | None:
+        return await transition(
+            self._session, Asset, ASSET_SYNC, asset_id, target, only_from=only_from, **values
+        )
+
+    async def claim_fetch(self, asset_id: UUID, lease: timedelta) -> Asset | None:
+        """Become the one who fetches; a claim whose lease is over may be taken."""
+        statement = (
+            update(Asset)
+            .where(
+                Asset.id == asset_id,
+                or_(
+                    Asset.sync_status == SyncStatus.REMOTE,
+                    (Asset.sync_status == SyncStatus.DOWNLOADING)
+                    & (func.coalesce(Asset.fetch_after, func.now()) <= func.clock_timestamp()),
+                ),
+            )
+            .values(
+                sync_status=SyncStatus.DOWNLOADING,
+                fetch_after=func.clock_timestamp() + lease,
+                fetch_attempts=Asset.fetch_attempts + 1,
+            )
+            .returning(Asset)
+            .execution_options(populate_existing=True, synchronize_session=False)
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def list_due_fetches(self, limit: int) -> list[UUID]:
+        """Assets whose fetch is due or whose fetcher went away, most urgent first."""
+        statement = (
+            select(Asset.id)
+            .where(
+                Asset.sync_status.in_([SyncStatus.REMOTE, SyncStatus.DOWNLOADING]),
+                Asset.fetch_after < func.clock_timestamp(),
+            )
+            .order_by(Asset.remote_expires_at.asc().nulls_last())
+            .limit(limit)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def list_underived(self, limit: int) -> list[UUID]:
+        statement = (
+            select(Asset.id)
+            .where(
+                Asset.sync_status == SyncStatus.DOWNLOADED,
+                Asset.derived_at.is_(None),
+                Asset.derive_error.is_(None),
+                Asset.downloaded_at < func.now() - timedelta(minutes=5),
+            )
+            .limit(limit)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def update(self, asset_id: UUID, **values: Any) -> Asset | None:
+        statement = (
+            update(Asset)
+            .where(Asset.id == asset_id)
+            .values(**values)
+            .returning(Asset)
+            .execution_options(populate_existing=True, synchronize_session=False)
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def delete(self, asset_ids: Collection[UUID], user_id: UUID) -> list[Asset]:
+        statement = (
+            delete(Asset).where(Asset.id.in_(asset_ids), Asset.user_id == user_id).returning(Asset)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def is_in_use(self, asset_id: UUID) -> bool:
+        """Whether an unfinished job names it as an input."""
+        statement = text(
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE status IN ('pending', 'processing')"
+            " AND user_id = (SELECT user_id FROM assets WHERE id = :id)"
+            " AND params::text LIKE '%' || CAST(:id AS text) || '%')"
+        )
+        return bool(await self._session.scalar(statement, {"id": str(asset_id)}))
+
+    async def facets(self, user_id: UUID, filters: AssetFilter) -> dict[str, dict[str, int]]:
+        """How many assets each value of each filter would leave."""
+        columns = {
+            "media_type": Asset.media_type,
+            "provider_id": Asset.provider_id,
+            "operation_type": Asset.operation_type,
+            "model": Asset.model,
+            "sync_status": Asset.sync_status,
+        }
+        found: dict[str, dict[str, int]] = {}
+        for name, column in columns.items():
+            statement = (
+                select(column, func.count())
+                .where(Asset.user_id == user_id, *_conditions(filters), column.is_not(None))
+                .group_by(column)
+            )
+            found[name] = {
+                str(value): count for value, count in await self._session.execute(statement)
+            }
+        tag = func.unnest(Asset.tags).label("tag")
+        inner = select(tag).where(Asset.user_id == user_id, *_conditions(filters)).subquery()
+        tags = select(inner.c.tag, func.count()).group_by(inner.c.tag)
+        found["tag"] = {row[0]: row[1] for row in await self._session.execute(tags)}
+        return found
+
+    # --- links ---
+
+    async def link(self, child_id: UUID, parents: Collection[tuple[UUID, str]]) -> None:
+        if parents:
+            rows = [
+                {"child_id": child_id, "parent_id": parent_id, "role": role}
+                for parent_id, role in parents
+            ]
+            await self._session.execute(insert(AssetLink).on_conflict_do_nothing(), rows)
+
+    async def lineage(self, asset_id: UUID, depth: int = 8) -> list[AssetLink]:
+        """The links above and below an asset, to a depth."""
+        statement = text(
+            """
+            WITH RECURSIVE up AS (
+                SELECT l.child_id, l.parent_id, l.role, 1 AS depth FROM asset_links l
+                WHERE l.child_id = :id
+                UNION
+                SELECT l.child_id, l.parent_id, l.role, up.depth + 1 FROM asset_links l
+                JOIN up ON l.child_id = up.parent_id WHERE up.depth < :depth
+            ), down AS (
+                SELECT l.child_id, l.parent_id, l.role, 1 AS depth FROM asset_links l
+                WHERE l.parent_id = :id
+                UNION
+                SELECT l.child_id, l.parent_id, l.role, down.depth + 1 FROM asset_links l
+                JOIN down ON l.parent_id = down.child_id WHERE down.depth < :depth
+            )
+            SELECT child_id, parent_id, role FROM up
+            UNION
+            SELECT child_id, parent_id, role FROM down
+            """
+        )
+        rows = await self._session.execute(statement, {"id": asset_id, "depth": depth})
+        return [AssetLink(child_id=row[0], parent_id=row[1], role=row[2]) for row in rows]
+
+    # --- files and blobs ---
+
+    async def files(self, asset_id: UUID) -> dict[str, AssetFile]:
+        statement = select(AssetFile).where(AssetFile.asset_id == asset_id)
+        return {row.kind: row for row in await self._session.scalars(statement)}
+
+    async def replace_files(self, asset_id: UUID, rows: Sequence[Mapping[str, Any]]) -> None:
+        await self._session.execute(delete(AssetFile).where(AssetFile.asset_id == asset_id))
+        if rows:
+            values = [{"asset_id": asset_id, **row} for row in rows]
+            await self._session.execute(insert(AssetFile), values)
+
+    async def lock_blob(self, sha256: str) -> None:
+        """Keeps the cleaner off these bytes until the transaction ends."""
+        await self._session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('blob:' || :sha256, 0))"),
+            {"sha256": sha256},
+        )
+
+    async def add_blob(self, sha256: str, size_bytes: int) -> None:
+        row = insert(Blob).values(sha256=sha256, size_bytes=size_bytes)
+        await self._session.execute(row.on_conflict_do_nothing())
+
+    async def list_unreferenced_blobs(self, older_than: timedelta, limit: int) -> list[str]:
+        statement = (
+            select(Blob.sha256)
+            .where(
+                Blob.created_at < func.now() - older_than,
+                ~exists().where(Asset.sha256 == Blob.sha256),
+                ~exists().where(AssetFile.sha256 == Blob.sha256),
+            )
+            .limit(limit)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def forget_blob(self, sha256: str) -> bool:
+        """Delete the row unless something refers to it again; the lock is held by the caller."""
+        statement = (
+            delete(Blob)
+            .where(
+                Blob.sha256 == sha256,
+                ~exists().where(Asset.sha256 == Blob.sha256),
+                ~exists().where(AssetFile.sha256 == Blob.sha256),
+            )
+            .returning(Blob.sha256)
+        )
+        return (await self._session.scalar(statement)) is not None
+
+    async def has_blob(self, sha256: str) -> bool:
+        return bool(await self._session.scalar(select(exists().where(Blob.sha256 == sha256))))
+
+
+def _conditions(filters: AssetFilter) -> list[ColumnElement[bool]]:
+    equal = {
+        Asset.media_type: filters.media_type,
+        Asset.sync_status: filters.sync_status,
+        Asset.provider_id: filters.provider_id,
+        Asset.operation_type: filters.operation_type,
+        Asset.model: filters.model,
+        Asset.workspace_id: filters.workspace_id,
+        Asset.job_id: filters.job_id,
+        Asset.is_favourite: filters.is_favourite,
+        Asset.origin: filters.origin,
+    }
+    where = [column == value for column, value in equal.items() if value is not None]
+    if filters.tag is not None:
+        where.append(Asset.tags.contains([filters.tag]))
+    if filters.query:
+        where.append(Asset.search.op("@@")(func.websearch_to_tsquery("simple", filters.query)))
+    if filters.created_after is not None:
+        where.append(Asset.created_at >= filters.created_after)
+    if filters.created_before is not None:
+        where.append(Asset.created_at < filters.created_before)
+    if not filters.include_after_cancel:
+        where.append(Asset.is_after_cancel.is_(False))
+    return where

@@ -1,0 +1,331 @@
+"""People, sessions, tokens, workspaces and usage in SQL."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Date, case, cast, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pixsim7_backend.domain.user import (
+    ApiToken,
+    DailyUsage,
+    RefreshGeneration,
+    User,
+    UserSession,
+    Workspace,
+)
+from pixsim7_backend.domain.vocabulary import UserRole
+
+TODAY = cast(func.timezone("UTC", func.now()), Date)
+
+
+class UserRepository:
+    """Rows of `users`, their quotas and usage."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, user: User) -> User:
+        self._session.add(user)
+        await self._session.flush()
+        await self._session.refresh(user)
+        return user
+
+    async def find(self, user_id: UUID) -> User | None:
+        return await self._session.get(User, user_id, populate_existing=True)
+
+    async def find_by_login(self, email_or_username: str) -> User | None:
+        wanted = email_or_username.strip().lower()
+        statement = select(User).where(
+            or_(func.lower(User.email) == wanted, func.lower(User.username) == wanted)
+        )
+        rows = (await self._session.scalars(statement)).all()
+        # A username may look like somebody's e-mail; the e-mail wins.
+        return next((row for row in rows if row.email.lower() == wanted), rows[0] if rows else None)
+
+    async def list_after(self, after: UUID | None, limit: int) -> Sequence[User]:
+        statement = select(User).order_by(User.id).limit(limit)
+        if after is not None:
+            statement = statement.where(User.id > after)
+        return (await self._session.scalars(statement)).all()
+
+    async def lock(self, user_id: UUID) -> User | None:
+        statement = select(User).where(User.id == user_id).with_for_update(key_share=True)
+        statement = statement.execution_options(populate_existing=True)
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def lock_many(self, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+        """Lock people in the order of their ids; the first lock of any transaction."""
+        statement = (
+            select(User)
+            .where(User.id.in_(user_ids))
+            .order_by(User.id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        return {user.id: user for user in await self._session.scalars(statement)}
+
+    async def count_active_admins(self) -> int:
+        statement = select(func.count()).where(User.role == UserRole.ADMIN, User.is_active)
+        return await self._session.scalar(statement) or 0
+
+    async def take_daily_jobs(self, user_id: UUID, count: int) -> bool:
+        """Count `count` jobs of today if the quotas allow; the day rolls over by itself."""
+        used = case((User.jobs_day == TODAY, User.jobs_today), else_=0)
+        return await self._guarded(
+            user_id,
+            {"jobs_today": used + count, "jobs_day": TODAY},
+            or_(User.max_daily_jobs.is_(None), used + count <= User.max_daily_jobs),
+            or_(
+                User.max_storage_bytes.is_(None),
+                User.storage_used_bytes < User.max_storage_bytes,
+            ),
+            or_(User.max_assets.is_(None), User.asset_count + count <= User.max_assets),
+            User.is_active.is_(True),
+        )
+
+    async def take_storage(
+        self, user_id: UUID, size_bytes: int, assets: int, *, enforce: bool
+    ) -> bool:
+        """Count bytes and assets; with `enforce`, only while the quotas allow."""
+        guards: list[ColumnElement[bool]] = []
+        if enforce:
+            guards = [
+                or_(
+                    User.max_storage_bytes.is_(None),
+                    User.storage_used_bytes + size_bytes <= User.max_storage_bytes,
+                ),
+                or_(User.max_assets.is_(None), User.asset_count + assets <= User.max_assets),
+            ]
+        return await self._guarded(
+            user_id,
+            {
+                "storage_used_bytes": User.storage_used_bytes + size_bytes,
+                "asset_count": User.asset_count + assets,
+            },
+            *guards,
+        )
+
+    async def _guarded(
+        self, user_id: UUID, values: dict[str, Any], *guards: ColumnElement[bool]
+    ) -> bool:
+        statement = (
+            update(User)
+            .where(User.id == user_id, *guards)
+            .values(values)
+            .returning(User.id)
+            .execution_options(synchronize_session=False)
+        )
+        return (await self._session.scalar(statement)) is not None
+
+    async def add_usage(self, user_id: UUID, **amounts: int | Decimal) -> None:
+        """Add to the person's row of today."""
+        row = insert(DailyUsage).values(user_id=user_id, day=TODAY, **amounts)
+        await self._session.execute(
+            row.on_conflict_do_update(
+                index_elements=["user_id", "day"],
+                set_={name: getattr(DailyUsage, name) + value for name, value in amounts.items()},
+            )
+        )
+
+    async def usage(self, user_id: UUID, days: int) -> Sequence[DailyUsage]:
+        statement = (
+            select(DailyUsage)
+            .where(DailyUsage.user_id == user_id, DailyUsage.day > TODAY - days)
+            .order_by(DailyUsage.day)
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.scalars(statement)).all()
+
+
+class SessionRepository:
+    """Rows of `user_sessions`, their refresh generations, and API tokens."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, row: UserSession | ApiToken | RefreshGeneration) -> None:
+        self._session.add(row)
+        await self._session.flush()
+
+    async def find_with_user(self, session_id: UUID) -> tuple[UserSession, User] | None:
+        """The session if it is live, with its person if active."""
+        statement = (
+            select(UserSession, User)
+            .join(User, User.id == UserSession.user_id)
+            .where(
+                UserSession.id == session_id,
+                UserSession.revoked_at.is_(None),
+                UserSession.expires_at > func.now(),
+                User.is_active,
+            )
+        )
+        row = (await self._session.execute(statement)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def lock_by_refresh(self, token_hash: bytes) -> UserSession | None:
+        statement = (
+            select(UserSession)
+            .where(
+                or_(
+                    UserSession.refresh_hash == token_hash,
+                    UserSession.previous_refresh_hash == token_hash,
+                )
+            )
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def find_retired(self, token_hash: bytes) -> RefreshGeneration | None:
+        return await self._session.get(RefreshGeneration, token_hash)
+
+    async def touch(self, session_id: UUID, at_most_every: timedelta) -> None:
+        """Note that the session is in use, without a write per request."""
+        await self._session.execute(
+            update(UserSession)
+            .where(
+                UserSession.id == session_id,
+                UserSession.last_seen_at < func.now() - at_most_every,
+            )
+            .values(last_seen_at=func.now())
+        )
+
+    async def list_live(self, user_id: UUID) -> Sequence[UserSession]:
+        statement = (
+            select(UserSession)
+            .where(
+                UserSession.user_id == user_id,
+                UserSession.revoked_at.is_(None),
+                UserSession.expires_at > func.now(),
+            )
+            .order_by(UserSession.id.desc())
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def revoke(self, reason: str, *where: ColumnElement[bool]) -> Sequence[UserSession]:
+        statement = (
+            update(UserSession)
+            .where(UserSession.revoked_at.is_(None), *where)
+            .values(revoked_at=func.now(), revoked_reason=reason)
+            .returning(UserSession)
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def revoke_session(
+        self, session_id: UUID, reason: str, user_id: UUID | None = None
+    ) -> UserSession | None:
+        where = [UserSession.id == session_id]
+        if user_id is not None:
+            where.append(UserSession.user_id == user_id)
+        rows = await self.revoke(reason, *where)
+        return rows[0] if rows else None
+
+    async def revoke_all(
+        self, user_id: UUID, reason: str, keep: UUID | None = None
+    ) -> Sequence[UserSession]:
+        where = [UserSession.user_id == user_id]
+        if keep is not None:
+            where.append(UserSession.id != keep)
+        return await self.revoke(reason, *where)
+
+    async def delete_ended(self, older_than: timedelta) -> int:
+        result = await self._session.execute(
+            delete(UserSession).where(
+                or_(
+                    UserSession.expires_at < func.now() - older_than,
+                    UserSession.revoked_at < func.now() - older_than,
+                )
+            )
+        )
+        return int(getattr(result, "rowcount", 0))
+
+    async def find_token_with_user(self, public_id: str) -> tuple[ApiToken, User] | None:
+        statement = (
+            select(ApiToken, User)
+            .join(User, User.id == ApiToken.user_id)
+            .where(
+                ApiToken.public_id == public_id,
+                ApiToken.revoked_at.is_(None),
+                ApiToken.expires_at > func.now(),
+                User.is_active,
+            )
+        )
+        row = (await self._session.execute(statement)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def touch_token(self, token_id: UUID) -> None:
+        await self._session.execute(
+            update(ApiToken)
+            .where(
+                ApiToken.id == token_id,
+                or_(
+                    ApiToken.last_used_at.is_(None),
+                    ApiToken.last_used_at < func.now() - timedelta(minutes=1),
+                ),
+            )
+            .values(last_used_at=func.now())
+        )
+
+    async def list_tokens(self, user_id: UUID) -> Sequence[ApiToken]:
+        statement = (
+            select(ApiToken)
+            .where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+            .order_by(ApiToken.id.desc())
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def revoke_token(self, token_id: UUID, user_id: UUID) -> bool:
+        statement = (
+            update(ApiToken)
+            .where(
+                ApiToken.id == token_id,
+                ApiToken.user_id == user_id,
+                ApiToken.revoked_at.is_(None),
+            )
+            .values(revoked_at=func.now())
+            .returning(ApiToken.id)
+        )
+        return (await self._session.scalar(statement)) is not None
+
+    async def revoke_tokens_of(self, user_id: UUID) -> None:
+        await self._session.execute(
+            update(ApiToken)
+            .where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+            .values(revoked_at=func.now())
+        )
+
+
+class WorkspaceRepository:
+    """Rows of `workspaces`; every read is by owner."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, workspace: Workspace) -> Workspace:
+        self._session.add(workspace)
+        await self._session.flush()
+        await self._session.refresh(workspace)
+        return workspace
+
+    async def find(self, workspace_id: UUID, user_id: UUID) -> Workspace | None:
+        statement = select(Workspace).where(
+            Workspace.id == workspace_id, Workspace.user_id == user_id
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def list_of(self, user_id: UUID) -> Sequence[Workspace]:
+        statement = (
+            select(Workspace)
+            .where(Workspace.user_id == user_id)
+            .order_by(func.lower(Workspace.name))
+        )
+        return (await self._session.scalars(statement)).all()
+
+    async def delete(self, workspace_id: UUID) -> None:
+        await self._session.execute(delete(Workspace).where(Workspace.id == workspace_id))

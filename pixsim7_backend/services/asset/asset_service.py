@@ -1,0 +1,518 @@
+"""The library: what is in it, whose it is, and how it got there."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pixsim7_backend.domain.asset import (
+    Asset,
+    AssetFile,
+    AssetLink,
+    AssetNotFound,
+    AssetNotReady,
+    NotMedia,
+)
+from pixsim7_backend.domain.job import Job
+from pixsim7_backend.domain.submission import ProviderSubmission
+from pixsim7_backend.domain.user import QuotaExceeded, User
+from pixsim7_backend.domain.vocabulary import MediaType, SyncStatus
+from pixsim7_backend.infrastructure.database.engine import Database, Transaction
+from pixsim7_backend.infrastructure.database.repositories.asset import (
+    AssetFilter,
+    AssetRepository,
+)
+from pixsim7_backend.infrastructure.database.repositories.user import (
+    UserRepository,
+    WorkspaceRepository,
+)
+from pixsim7_backend.infrastructure.media.model import MediaInfo, MediaRejected
+from pixsim7_backend.infrastructure.media.runner import MediaTools
+from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
+from pixsim7_backend.infrastructure.storage.layout import StoredBlob
+from pixsim7_backend.services.provider.provider_service import output_from_json
+from pixsim7_backend.services.provider.registry import ProviderRegistry, media_values
+from pixsim7_backend.services.user.user_service import UserService
+from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
+from pixsim7_backend.shared.pagination import Page, decode_cursor, page_of
+
+MAX_TAGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AssetDetails:
+    """An asset with its derivatives."""
+
+    asset: Asset
+    files: Mapping[str, AssetFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """An asset's ancestors and descendants with the links between them."""
+
+    assets: Sequence[Asset]
+    links: Sequence[AssetLink]
+
+
+class AssetService:
+    """Rules of assets. Bytes are written before the row that implies them, and removed after."""
+
+    def __init__(
+        self,
+        database: Database,
+        users: UserService,
+        registry: ProviderRegistry,
+        store: BlobStore,
+        tools: MediaTools,
+        max_upload_bytes: int,
+    ) -> None:
+        self._db = database
+        self._users = users
+        self._registry = registry
+        self._store = store
+        self._tools = tools
+        self._max_upload_bytes = max_upload_bytes
+
+    # --- generated ---
+
+    async def create_from_submission(self, submission: ProviderSubmission, job: Job) -> Asset:
+        """The asset of a completed submission; the only way to create a generated one.
+
+        Its bytes follow by themselves (`ingest`). Called twice, or for an output that the library
+        has already by the provider's own id, it returns the asset that is there.
+        """
+        async with self._db.transaction() as tx:
+            assets = AssetRepository(tx.session)
+            existing = await assets.find_of_submission(submission.id)
+            if existing:
+                return existing[0]
+            outputs = [output_from_json(data) for data in submission.outputs or ()]
+            if not outputs:
+                raise InvalidInput("The submission has no result.")
+            created = []
+            for number, output in enumerate(outputs):
+                known = await assets.find_by_provider_asset(
+                    job.user_id, submission.provider_id, output.provider_asset_id
+                )
+                if known is not None:
+                    created.append(known)
+                    continue
+                asset = self._generated(submission, job, number)
+                asset.media_type = output.media_type
+                asset.remote_url = output.url
+                asset.remote_expires_at = output.expires_at or submission.result_expires_at
+                asset.provider_asset_id = output.provider_asset_id
+                asset.width, asset.height = output.width, output.height
+                asset.duration_s = output.duration_s
+                created.append(await self._add_generated(tx, asset, submission))
+            return created[0]
+
+    def _generated(self, submission: ProviderSubmission, job: Job, output_no: int) -> Asset:
+        params = submission.request["params"]
+        return Asset(
+            user_id=job.user_id,
+            workspace_id=job.workspace_id,
+            job_id=job.id,
+            submission_id=submission.id,
+            output_no=output_no,
+            account_id=submission.account_id,
+            provider_id=submission.provider_id,
+            operation_type=submission.operation_type,
+            origin="generated",
+            sync_status=SyncStatus.REMOTE,
+            fetch_after=datetime.now(UTC) + timedelta(seconds=30),
+            name=job.name,
+            prompt=str(params.get("prompt", "")),
+            model=params.get("model"),
+            recipe={
+                "provider_id": submission.provider_id,
+                "operation_type": submission.operation_type.value,
+                "params": params,
+            },
+            is_after_cancel=job.cancel_requested_at is not None,
+        )
+
+    async def _add_generated(
+        self, tx: Transaction, asset: Asset, submission: ProviderSubmission
+    ) -> Asset:
+        assets = AssetRepository(tx.session)
+        asset = await assets.add(asset)
+        parents = await self._parents(tx, submission)
+        await assets.link(asset.id, parents)
+        await UserRepository(tx.session).take_storage(asset.user_id, 0, 1, enforce=False)
+        await self._users.record_daily_usage(asset.user_id, assets_created=1)
+        self._publish(tx, "asset:created", asset, {"origin": "generated"})
+        tx.enqueue("ingest", str(asset.id), priority=_urgency(asset))
+        return asset
+
+    async def _parents(
+        self, tx: Transaction, submission: ProviderSubmission
+    ) -> list[tuple[UUID, str]]:
+        spec = self._registry.operation(submission.provider_id, submission.operation_type)
+        params = spec.params_model.model_validate(submission.request["params"])
+        named = [(_as_uuid(value), name) for name, _, value in media_values(params)]
+        wanted = {asset_id: role for asset_id, role in named if asset_id is not None}
+        found = await AssetRepository(tx.session).find_many(list(wanted), submission.user_id)
+        return [(asset.id, wanted[asset.id]) for asset in found]
+
+    # --- bytes ---
+
+    async def mark_downloading(self, asset_id: UUID, lease: timedelta | None = None) -> Asset:
+        """Its bytes are on the way. Raises `AssetNotReady` when somebody else fetches them."""
+        async with self._db.transaction() as tx:
+            assets = AssetRepository(tx.session)
+            asset = await assets.claim_fetch(asset_id, lease or timedelta(minutes=10))
+            if asset is None:
+                raise AssetNotReady("The asset is not waiting to be fetched.")
+            self._publish(tx, "asset:downloading", asset, {})
+            return asset
+
+    async def mark_downloaded(
+        self, asset_id: UUID, path: str, size: int, sha256: str, info: MediaInfo | None = None
+    ) -> Asset:
+        """Its bytes are durable at `path` in the store: T7.
+
+        An older asset of the same person with the same bytes is named as its twin.
+        """
+        if not path.endswith(sha256):
+            raise ValueError("the path is not the content's address")
+        async with self._db.transaction() as tx:
+            assets = AssetRepository(tx.session)
+            before = await assets.find(asset_id)
+            if before is None:
+                raise AssetNotFound("There is no such asset.")
+            await UserRepository(tx.session).take_storage(before.user_id, size, 0, enforce=False)
+            await assets.lock_blob(sha256)
+            await assets.add_blob(sha256, size)
+            twin = await assets.find_by_content(before.user_id, sha256, other_than=asset_id)
+            asset = await assets.move(
+                asset_id,
+                SyncStatus.DOWNLOADED,
+                sha256=sha256,
+                size_bytes=size,
+                duplicate_of_id=None if twin is None else twin.id,
+                downloaded_at=datetime.now(UTC),
+                fetch_after=None,
+                sync_error=None,
+                **_facts(info),
+            )
+            if asset is None:
+                raise AssetNotReady("The asset is not being fetched.")
+            await self._users.record_daily_usage(asset.user_id, storage_bytes_added=size)
+            data = {"size_bytes": size, "sha256": sha256}
+            self._publish(tx, "asset:downloaded", asset, data)
+            tx.enqueue("derive", str(asset.id))
+            return asset
+
+    async def upload(
+        self,
+        user: User,
+        chunks: AsyncIterator[bytes],
+        *,
+        filename: str | None = None,
+        workspace_id: UUID | None = None,
+        tags: Collection[str] = (),
+    ) -> Asset:
+        """Take a picture or film from a person. The same bytes again return the asset that is
+        there. Raises `NotMedia`, `QuotaExceeded`, or `BlobTooLarge`; nothing is left behind then.
+        """
+        await self._check_upload(user, workspace_id)
+        async with self._store.stage(max_bytes=self._max_upload_bytes) as staged:
+            async for chunk in chunks:
+                await staged.write(chunk)
+            await staged.flush()
+            if staged.size_bytes == 0:
+                raise NotMedia("The file is empty.", fields=[FieldProblem("file", "is empty")])
+            try:
+                info = await self._tools.probe(staged.path)
+            except MediaRejected as error:
+                problem = FieldProblem("file", error.reason, "mp4, mov, webm, png, jpeg, webp, gif")
+                raise NotMedia(error.detail, fields=[problem]) from error
+            blob = await staged.commit()
+        return await self._keep_upload(user, blob, info, filename, workspace_id, tags)
+
+    async def _check_upload(self, user: User, workspace_id: UUID | None) -> None:
+        async with self._db.transaction() as tx:
+            if workspace_id is not None and not await WorkspaceRepository(tx.session).find(
+                workspace_id, user.id
+            ):
+                problem = FieldProblem("workspace_id", "is not one of your workspaces")
+                raise InvalidInput("There is no such workspace.", fields=[problem])
+        await self._users.check_storage_available(user, 0)
+
+    async def _keep_upload(
+        self,
+        user: User,
+        blob: StoredBlob,
+        info: MediaInfo,
+        filename: str | None,
+        workspace_id: UUID | None,
+        tags: Collection[str],
+    ) -> Asset:
+        async with self._db.transaction() as tx:
+            users, assets = UserRepository(tx.session), AssetRepository(tx.session)
+            # The person's row serialises two uploads of the same bytes.
+            await users.lock(user.id)
+            twin = await assets.find_by_content(user.id, blob.sha256)
+            if twin is not None:
+                return twin
+            if not await users.take_storage(user.id, blob.size_bytes, 1, enforce=True):
+                raise QuotaExceeded("Your storage or asset quota is used up.")
+            await assets.lock_blob(blob.sha256)
+            await assets.add_blob(blob.sha256, blob.size_bytes)
+            asset = await assets.add(
+                Asset(
+                    user_id=user.id,
+                    workspace_id=workspace_id,
+                    origin="uploaded",
+                    media_type=info.media_type,
+                    sync_status=SyncStatus.DOWNLOADED,
+                    sha256=blob.sha256,
+                    size_bytes=blob.size_bytes,
+                    downloaded_at=datetime.now(UTC),
+                    name=None if filename is None else filename[:200],
+                    recipe={},
+                    tags=clean_tags(tags),
+                    **_facts(info),
+                )
+            )
+            await self._users.record_daily_usage(
+                user.id, assets_created=1, storage_bytes_added=blob.size_bytes
+            )
+            self._publish(tx, "asset:created", asset, {"origin": "uploaded"})
+            tx.enqueue("derive", str(asset.id))
+            return asset
+
+    # --- look ---
+
+    async def get_asset_for_user(self, asset_id: UUID, user: User) -> Asset:
+        """One's own asset; another's is as unknown as none (`AssetNotFound`)."""
+        async with self._db.transaction() as tx:
+            return await self._own(tx, asset_id, user)
+
+    async def get_details(self, asset_id: UUID, user: User) -> AssetDetails:
+        """An asset with its poster, thumbnails and preview."""
+        async with self._db.transaction() as tx:
+            asset = await self._own(tx, asset_id, user)
+            return AssetDetails(asset, await AssetRepository(tx.session).files(asset_id))
+
+    async def list_assets(
+        self,
+        user: User,
+        media_type: MediaType | None = None,
+        sync_status: SyncStatus | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        **filters: Any,
+    ) -> Page[Asset]:
+        """One's own assets, newest first; `filters` are the fields of `AssetFilter`."""
+        wanted = AssetFilter(media_type=media_type, sync_status=sync_status, **filters)
+        async with self._db.transaction() as tx:
+            rows = await AssetRepository(tx.session).list_for(
+                user.id, wanted, decode_cursor(cursor), limit + 1
+            )
+        return page_of(rows, limit, lambda asset: asset.id)
+
+    async def facets(self, user: User, filters: AssetFilter) -> dict[str, dict[str, int]]:
+        """How many assets each value of each filter would leave."""
+        async with self._db.transaction() as tx:
+            return await AssetRepository(tx.session).facets(user.id, filters)
+
+    async def get_lineage(self, asset_id: UUID, user: User) -> Lineage:
+        """What an asset was made from and what was made from it."""
+        async with self._db.transaction() as tx:
+            await self._own(tx, asset_id, user)
+            assets = AssetRepository(tx.session)
+            links = await assets.lineage(asset_id)
+            ids = {asset_id} | {row.child_id for row in links} | {row.parent_id for row in links}
+            # Inputs are always one's own, so this hides nothing; it is the check all the same.
+            return Lineage(await assets.find_many(ids, user.id), links)
+
+    async def get_user_asset_count(self, user_id: UUID) -> int:
+        user = await self._users.get_user(user_id)
+        return user.asset_count
+
+    async def get_user_storage_used(self, user_id: UUID) -> int:
+        """Bytes."""
+        user = await self._users.get_user(user_id)
+        return user.storage_used_bytes
+
+    # --- change ---
+
+    async def update_asset(self, asset_id: UUID, user: User, changes: Mapping[str, Any]) -> Asset:
+        """Name, tags, favourite, rating, workspace."""
+        values = dict(changes)
+        if "tags" in values:
+            values["tags"] = clean_tags(values["tags"])
+        async with self._db.transaction() as tx:
+            await self._own(tx, asset_id, user)
+            await self._check_workspace(tx, user, values)
+            asset = await AssetRepository(tx.session).update(asset_id, **values)
+            if asset is None:
+                raise AssetNotFound("There is no such asset.")
+            self._publish(tx, "asset:updated", asset, {"changed": sorted(changes)})
+            return asset
+
+    async def _check_workspace(
+        self, tx: Transaction, user: User, values: Mapping[str, Any]
+    ) -> None:
+        workspace_id = values.get("workspace_id")
+        if workspace_id is None:
+            return
+        if await WorkspaceRepository(tx.session).find(workspace_id, user.id) is None:
+            problem = FieldProblem("workspace_id", "is not one of your workspaces")
+            raise InvalidInput("There is no such workspace.", fields=[problem])
+
+    async def refetch(self, asset_id: UUID, user: User) -> Asset:
+        """Try again to bring home an asset whose fetch failed."""
+        async with self._db.transaction() as tx:
+            await self._own(tx, asset_id, user)
+            asset = await AssetRepository(tx.session).move(
+                asset_id,
+                SyncStatus.REMOTE,
+                only_from=[SyncStatus.ERROR],
+                fetch_attempts=0,
+                fetch_after=datetime.now(UTC) + timedelta(seconds=30),
+            )
+            if asset is None:
+                raise AssetNotReady("Only a failed fetch can be tried again.")
+            tx.enqueue("ingest", str(asset_id))
+            return asset
+
+    async def delete_asset(self, asset_id: UUID, user: User) -> None:
+        """Delete one's own asset. Its bytes go when nothing else needs them."""
+        await self.delete_assets([asset_id], user)
+
+    async def delete_assets(self, asset_ids: Collection[UUID], user: User) -> int:
+        """Delete several, all or none; raises `AssetNotFound` when one is not the person's."""
+        async with self._db.transaction() as tx:
+            users, assets = UserRepository(tx.session), AssetRepository(tx.session)
+            await users.lock(user.id)
+            for asset_id in asset_ids:
+                await self._own(tx, asset_id, user)
+                if await assets.is_in_use(asset_id):
+                    raise AssetNotReady("A job that has not ended uses this asset as its input.")
+            deleted = await assets.delete(asset_ids, user.id)
+            size = sum(asset.size_bytes or 0 for asset in deleted)
+            await users.take_storage(user.id, -size, -len(deleted), enforce=False)
+            for asset in deleted:
+                self._publish(tx, "asset:deleted", asset, {})
+            return len(deleted)
+
+    async def change_many(
+        self, asset_ids: Sequence[UUID], user: User, action: str, value: Any
+    ) -> int:
+        """One action on several assets, all or none."""
+        if action == "delete":
+            return await self.delete_assets(asset_ids, user)
+        async with self._db.transaction() as tx:
+            for asset_id in asset_ids:
+                asset = await self._own(tx, asset_id, user)
+                await self.update_asset(asset_id, user, _bulk_change(asset, action, value))
+        return len(asset_ids)
+
+    # --- as input ---
+
+    async def check_input(
+        self, user: User, reference: str, kinds: Sequence[MediaType]
+    ) -> Asset | None:
+        """The asset that a job of this person may use, or None for an https URL.
+
+        Raises `ValueError` with a sentence; somebody else's asset is as unknown as none.
+        """
+        if reference.startswith("https://"):
+            return None
+        asset_id = _as_uuid(reference)
+        if asset_id is None:
+            raise ValueError("must be the id of an asset or an https URL")
+        async with self._db.transaction() as tx:
+            asset = await AssetRepository(tx.session).find(asset_id)
+        if asset is None or asset.user_id != user.id:
+            raise ValueError("is not one of your assets")
+        if asset.media_type not in kinds:
+            allowed = " or ".join(kind.value for kind in kinds)
+            raise ValueError(f"must be {allowed}; this asset is {asset.media_type.value}")
+        if asset.sync_status is SyncStatus.ERROR:
+            raise ValueError("could not be fetched from its provider; fetch it again first")
+        return asset
+
+    async def _own(self, tx: Transaction, asset_id: UUID, user: User) -> Asset:
+        asset = await AssetRepository(tx.session).find(asset_id)
+        if asset is None or asset.user_id != user.id:
+            raise AssetNotFound("There is no such asset.")
+        return asset
+
+    def _publish(self, tx: Transaction, type: str, asset: Asset, data: Mapping[str, Any]) -> None:
+        tx.publish(
+            type,
+            user_id=asset.user_id,
+            job_id=asset.job_id,
+            asset_id=asset.id,
+            data={
+                "media_type": asset.media_type.value,
+                "sync_status": asset.sync_status.value,
+                **data,
+            },
+        )
+
+
+def _as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _urgency(asset: Asset) -> int:
+    """Results that die soon are fetched first."""
+    if asset.remote_expires_at is None:
+        return 0
+    left = (asset.remote_expires_at - datetime.now(UTC)).total_seconds()
+    return max(0, 100 - int(left // 60))
+
+
+def _facts(info: MediaInfo | None) -> dict[str, Any]:
+    if info is None:
+        return {}
+    return {
+        "media_type": info.media_type,
+        "mime_type": info.mime,
+        "width": info.width,
+        "height": info.height,
+        "duration_s": info.duration_s,
+        "fps": info.fps,
+        "has_audio": info.has_audio,
+    }
+
+
+def clean_tags(tags: Collection[str]) -> list[str]:
+    """Lower case, trimmed, unique, sorted; raises `InvalidInput` when there are too many."""
+    cleaned = sorted({tag.strip().lower() for tag in tags if tag.strip()})
+    if len(cleaned) > MAX_TAGS or any(len(tag) > 64 for tag in cleaned):
+        allowed = f"at most {MAX_TAGS} tags of at most 64 characters"
+        raise InvalidInput("Too many or too long tags.", fields=[FieldProblem("tags", allowed)])
+    return cleaned
+
+
+def _bulk_change(asset: Asset, action: str, value: Any) -> dict[str, Any]:
+    match action:
+        case "favourite":
+            return {"is_favourite": bool(value)}
+        case "move":
+            return {"workspace_id": value}
+        case "tag":
+            return {"tags": [*asset.tags, *value]}
+        case "untag":
+            return {"tags": [tag for tag in asset.tags if tag not in set(value)]}
+        case _:
+            raise InvalidInput(
+                f"Unknown action {action!r}.",
+                fields=[
+                    FieldProblem(
+                        "action", "is unknown", ["favourite", "move", "tag", "untag", "delete"]
+                    )
+                ],
+            )

@@ -1,0 +1,227 @@
+"""Watching accepted submissions until they end, and bringing the end into the library."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from pixsim7_backend.domain.account import ProviderAccount
+from pixsim7_backend.domain.job import Job
+from pixsim7_backend.domain.provider import (
+    HttpNotSent,
+    HttpUncertain,
+    PollPolicy,
+    ProviderError,
+    RemoteReport,
+)
+from pixsim7_backend.domain.submission import ProviderSubmission
+from pixsim7_backend.domain.vocabulary import (
+    ErrorKind,
+    JobStatus,
+    SubmissionState,
+    VideoStatus,
+)
+from pixsim7_backend.infrastructure.database.engine import Database, Transaction
+from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
+from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
+from pixsim7_backend.infrastructure.telemetry import POLL_LAG
+from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.job.job_service import JobService
+from pixsim7_backend.services.job.retry_policy import GiveUp, Retry, after_failure
+from pixsim7_backend.services.provider.provider_service import (
+    FINAL_REPORTS,
+    LATE_WATCH_S,
+    ProviderService,
+    enqueue_poll,
+)
+from pixsim7_backend.shared.fail_points import fail_point
+
+log = structlog.get_logger()
+
+SWEEP = 500
+"""Submissions taken by one sweep."""
+LEASE = timedelta(seconds=60)
+PER_CALL = 20
+PARALLEL_CALLS = 16
+
+
+class JobPoller:
+    """One sweep at a time takes what is due; a submission is never polled twice at once."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobService,
+        providers: ProviderService,
+        accounts: AccountService,
+        assets: AssetService,
+    ) -> None:
+        self._db = database
+        self._jobs = jobs
+        self._providers = providers
+        self._accounts = accounts
+        self._assets = assets
+
+    async def poll_due(self) -> int:
+        """Poll everything whose time has come; returns how many submissions that were."""
+        total = 0
+        while True:
+            async with self._db.transaction() as tx:
+                due = await SubmissionRepository(tx.session).claim_due_polls(SWEEP, LEASE)
+            if not due:
+                break
+            total += len(due)
+            for _, late_s in due:
+                POLL_LAG.observe(late_s)
+            await self._poll_many([submission for submission, _ in due])
+            if len(due) < SWEEP:
+                break
+        async with self._db.transaction() as tx:
+            wait = await SubmissionRepository(tx.session).seconds_to_next_poll()
+            if wait is not None:
+                enqueue_poll(tx, max(wait, 0.05))
+        return total
+
+    async def _poll_many(self, due: Sequence[ProviderSubmission]) -> None:
+        by_account: dict[UUID, list[ProviderSubmission]] = defaultdict(list)
+        for submission in due:
+            by_account[submission.account_id].append(submission)
+        limit = asyncio.Semaphore(PARALLEL_CALLS)
+
+        async def one_call(account_id: UUID, batch: Sequence[ProviderSubmission]) -> None:
+            async with limit:
+                account = await self._accounts.get_account(account_id)
+                await self._poll_batch(account, batch)
+
+        async with asyncio.TaskGroup() as group:
+            for account_id, submissions in by_account.items():
+                for start in range(0, len(submissions), PER_CALL):
+                    group.create_task(one_call(account_id, submissions[start : start + PER_CALL]))
+
+    async def _poll_batch(
+        self, account: ProviderAccount, batch: Sequence[ProviderSubmission]
+    ) -> None:
+        policy = self._providers.registry.adapter(account.provider_id).manifest.poll
+        try:
+            reports = await self._providers.fetch_reports(batch, account)
+        except (ProviderError, HttpNotSent, HttpUncertain) as error:
+            await self._call_failed(account, batch, error, policy)
+            return
+        await fail_point("poll.after_status")
+        waiting = []
+        for submission, report in zip(batch, reports, strict=True):
+            if not report.is_found:
+                report = self._not_found(submission, report, policy)
+            if report.status in FINAL_REPORTS:
+                await self._finish(submission, report)
+            else:
+                delay = next_poll_s(submission, policy)
+                waiting.append((submission.id, delay, report.progress))
+                await self._tell_progress(submission, report)
+        if waiting:
+            async with self._db.transaction() as tx:
+                await SubmissionRepository(tx.session).reschedule_polls(waiting)
+
+    async def _call_failed(
+        self,
+        account: ProviderAccount,
+        batch: Sequence[ProviderSubmission],
+        error: Exception,
+        policy: PollPolicy,
+    ) -> None:
+        """Trouble with the way never fails a job; it is asked again later."""
+        log.info("poll_failed", account_id=str(account.id), error=str(error), count=len(batch))
+        wait = policy.min_interval_s * 2
+        if isinstance(error, ProviderError):
+            wait = max(wait, error.retry_after_s or 0.0)
+            if error.kind in (ErrorKind.AUTH, ErrorKind.RATE):
+                await self._accounts.record_failure(
+                    account.id,
+                    error.message,
+                    kind=error.kind,
+                    retry_after_s=error.retry_after_s,
+                )
+        async with self._db.transaction() as tx:
+            rows = [(item.id, max(wait, next_poll_s(item, policy)), None) for item in batch]
+            await SubmissionRepository(tx.session).reschedule_polls(rows)
+
+    def _not_found(
+        self, submission: ProviderSubmission, report: RemoteReport, policy: PollPolicy
+    ) -> RemoteReport:
+        """Unknown right after acceptance is usual; for longer it is gone."""
+        accepted_at = submission.accepted_at or submission.reserved_at
+        age = (datetime.now(UTC) - accepted_at).total_seconds()
+        if age <= policy.not_found_grace_s:
+            return RemoteReport(report.provider_job_id, VideoStatus.PROCESSING, is_found=False)
+        return RemoteReport(
+            report.provider_job_id,
+            VideoStatus.FAILED,
+            error_kind=ErrorKind.NOT_FOUND,
+            error_code=report.error_code,
+            error_message="The provider no longer knows this job.",
+            is_found=False,
+        )
+
+    async def _tell_progress(self, submission: ProviderSubmission, report: RemoteReport) -> None:
+        if report.progress is None or report.progress == submission.progress:
+            return
+        async with self._db.transaction() as tx:
+            job = await JobRepository(tx.session).update(
+                submission.job_id, progress=report.progress
+            )
+            if job is not None and job.status is JobStatus.PROCESSING:
+                tx.publish(
+                    "job:progress",
+                    user_id=job.user_id,
+                    job_id=job.id,
+                    data={"progress": round(report.progress, 3)},
+                )
+
+    async def _finish(self, submission: ProviderSubmission, report: RemoteReport) -> None:
+        """One commit: asset, submission and job final, slot and hold back, events, ingest."""
+        async with self._db.transaction() as tx:
+            job = await JobRepository(tx.session).lock(submission.job_id)
+            if job is None:
+                raise LookupError(f"job {submission.job_id}")
+            ended = await self._providers.apply_report(tx, submission.id, report)
+            if ended.state is SubmissionState.COMPLETED_REMOTE:
+                await self._completed(tx, job, ended)
+            elif ended.state is SubmissionState.FAILED_REMOTE:
+                await self._failed(job, ended)
+        await fail_point("poll.after_t6")
+
+    async def _completed(self, tx: Transaction, job: Job, submission: ProviderSubmission) -> None:
+        asset = await self._assets.create_from_submission(submission, job)
+        started = submission.accepted_at or submission.reserved_at
+        seconds = (datetime.now(UTC) - started).total_seconds()
+        await self._accounts.record_success(submission.account_id, generation_time_sec=seconds)
+        if job.status is JobStatus.PENDING:
+            await self._jobs.mark_started(job.id)
+        if job.status in (JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.FAILED):
+            await self._jobs.mark_completed(job.id, asset.id)
+
+    async def _failed(self, job: Job, submission: ProviderSubmission) -> None:
+        if job.is_final or job.open_submission_id not in (submission.id, None):
+            return
+        match after_failure(submission):
+            case Retry(delay_s):
+                reason = submission.error_message or "It is tried again."
+                await self._jobs.return_to_line(job.id, delay_s, reason)
+            case GiveUp(code, message):
+                await self._jobs.mark_failed(job.id, message, code=code)
+
+
+def next_poll_s(submission: ProviderSubmission, policy: PollPolicy) -> float:
+    """Often while it is due, ever less often when it is late; jittered, so that polls spread."""
+    if submission.state is SubmissionState.CLOSED_UNKNOWN:
+        return LATE_WATCH_S
+    accepted_at = submission.accepted_at or submission.reserved_at
+    age = (datetime.now(UTC) - accepted_at).total_seconds()
+    late = max(age - 2 * submission.eta_s, 0.0)
+    interval = min(max(policy.min_interval_s, late * 0.2), policy.max_interval_s)
+    return interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, no secret

@@ -1,0 +1,95 @@
+"""What has to happen by the clock: the nets under lost wake-ups, and cleaning."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from pixsim7_backend.domain.account import AccountNotFound
+from pixsim7_backend.domain.provider import HttpNotSent, HttpUncertain, ProviderError
+from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.repositories.account import AccountRepository
+from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
+from pixsim7_backend.infrastructure.database.repositories.user import SessionRepository
+from pixsim7_backend.infrastructure.queue import trim_log
+from pixsim7_backend.services.asset.asset_ingest import AssetIngest
+from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.job_runner import JobRunner
+from pixsim7_backend.services.provider.provider_service import ProviderService
+from pixsim7_backend.services.provider.registry import ProviderRegistry
+from pixsim7_backend.shared.config import Settings
+
+log = structlog.get_logger()
+
+BALANCE_AGE_S = 600.0
+SESSION_KEPT = timedelta(days=7)
+IDEMPOTENCY_KEPT = timedelta(days=30)
+
+
+class Upkeep:
+    """Each method is safe to run at any time, twice, and beside itself."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: ProviderRegistry,
+        providers: ProviderService,
+        ingest: AssetIngest,
+        dispatcher: Dispatcher,
+        runner: JobRunner,
+        settings: Settings,
+    ) -> None:
+        self._db = database
+        self._registry = registry
+        self._providers = providers
+        self._ingest = ingest
+        self._dispatcher = dispatcher
+        self._runner = runner
+        self._event_retention = timedelta(days=settings.event_retention_days)
+
+    async def every_few_seconds(self) -> None:
+        """Whoever waits is dispatched, and what is due is polled, even if a wake-up was lost."""
+        async with self._db.transaction() as tx:
+            tx.enqueue("poll", dedupe_key="poll:net")
+        await self._dispatcher.dispatch_all()
+
+    async def every_minute(self) -> None:
+        """Deadlines of submissions, lapsed reservations, lost fetches."""
+        await self._runner.sweep_deadlines()
+        async with self._db.transaction() as tx:
+            accounts = AccountRepository(tx.session)
+            for account_id in await accounts.release_lapsed():
+                account = await accounts.find(account_id)
+                if account is not None:
+                    tx.enqueue("dispatch", account.provider_id)
+        await self._ingest.sweep()
+
+    async def every_ten_minutes(self) -> None:
+        """Read the balances that were not read for a while."""
+        named = [adapter.manifest.id for adapter in self._registry if adapter.manifest.has_balance]
+        async with self._db.transaction() as tx:
+            due = await AccountRepository(tx.session).list_due_for_sync(named, BALANCE_AGE_S)
+            for account_id in due:
+                tx.enqueue("sync_account", str(account_id), dedupe_key=f"sync:{account_id}")
+
+    async def every_hour(self) -> None:
+        """Old sessions, keys and events; bytes that nothing refers to."""
+        async with self._db.transaction() as tx:
+            await SessionRepository(tx.session).delete_ended(SESSION_KEPT)
+            await JobRepository(tx.session).delete_old_idempotency_keys(IDEMPOTENCY_KEPT)
+            await trim_log(tx.session, timedelta(days=3))
+        removed = 1
+        while removed:
+            async with self._db.transaction() as tx:
+                jobs = JobRepository(tx.session)
+                removed = await jobs.delete_old_events(self._event_retention, 5000)
+        await self._ingest.collect_garbage()
+
+    async def sync_account(self, account_id: UUID) -> None:
+        """Read one balance; trouble with the way is left to the next time."""
+        try:
+            await self._providers.sync_balance(account_id)
+        except AccountNotFound:
+            return
+        except (ProviderError, HttpNotSent, HttpUncertain) as error:
+            log.info("balance_not_read", account_id=str(account_id), error=str(error))

@@ -1,0 +1,295 @@
+"""Sending one submission: claim, prepare, intent, the one paid call, testimony.
+
+No transaction is open while the provider is called. What follows from the outcome is applied by
+`ProviderService` and, for the job, by `JobRunner`.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal, Protocol
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import structlog
+
+from pixsim7_backend.domain.account import ProviderAccount
+from pixsim7_backend.domain.provider import (
+    Accepted,
+    HttpNotSent,
+    HttpUncertain,
+    InputMedia,
+    OperationParams,
+    ProviderError,
+    SubmitRequest,
+)
+from pixsim7_backend.domain.submission import ProviderSubmission
+from pixsim7_backend.domain.vocabulary import ErrorKind, SubmissionClass
+from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
+from pixsim7_backend.infrastructure.database.repositories.submission import (
+    SecondUnknown,
+    SubmissionRepository,
+)
+from pixsim7_backend.infrastructure.http_transport import boot_time
+from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.provider.provider_calls import ProviderCalls
+from pixsim7_backend.services.provider.registry import ProviderRegistry
+from pixsim7_backend.shared.fail_points import fail_point
+
+log = structlog.get_logger()
+
+SUBMITTING_DEADLINE = timedelta(seconds=150)
+"""An intent without an outcome for this long is in doubt; longer than any paid call may take."""
+
+
+class SubmissionWithdrawn(Exception):
+    """The submission may no longer be sent: its job was cancelled, or somebody took it over."""
+
+
+class AccountSending(Exception):
+    """Another submission of this account and operation has no outcome yet; try again soon."""
+
+
+class InputUnavailable(Exception):
+    """An input of the job cannot be used; the message is for the person."""
+
+
+class InputSource(Protocol):
+    """Where inputs come from; the asset services implement it."""
+
+    def open_inputs(
+        self, user_id: UUID, params: OperationParams, account: ProviderAccount
+    ) -> AbstractAsyncContextManager[tuple[InputMedia, ...]]:
+        """Local files of all media that the parameters name, for the time of the block.
+
+        Raises `InputUnavailable`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    """What became of one try to send. `fence` is that of the try."""
+
+    kind: Literal["accepted", "refused", "not_sent", "unknown", "withdrawn", "busy"]
+    fence: int
+    accepted: Accepted | None = None
+    error: ProviderError | None = None
+    reason: str = ""
+
+
+class SubmissionSender:
+    """The submission protocol up to the testimony (docs/architecture.md)."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: ProviderRegistry,
+        accounts: AccountService,
+        calls: ProviderCalls,
+        inputs: InputSource,
+        lease: timedelta,
+    ) -> None:
+        self._db = database
+        self._registry = registry
+        self._accounts = accounts
+        self._calls = calls
+        self._inputs = inputs
+        self._lease = lease
+        # Spares the database's single-doubt index most of its refusals.
+        self._gates: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = WeakValueDictionary()
+
+    async def send(self, submission_id: UUID) -> SendOutcome | None:
+        """Try to send a reserved submission once. None: it is not ours to send."""
+        async with self._db.transaction() as tx:
+            submission = await SubmissionRepository(tx.session).claim_for_sending(
+                submission_id, self._lease
+            )
+        if submission is None:
+            return None
+        outcome = await self._try(submission, resend=False)
+        await self._testify(submission, outcome)
+        return outcome
+
+    async def resend(self, submission: ProviderSubmission) -> SendOutcome:
+        """Send the same bytes under the same key again; only where the provider de-duplicates."""
+        if submission.submission_class is not SubmissionClass.KEYED:
+            raise ValueError("only a keyed submission may be sent again")
+        outcome = await self._try(submission, resend=True)
+        await self._testify(submission, outcome)
+        return outcome
+
+    async def _try(self, submission: ProviderSubmission, *, resend: bool) -> SendOutcome:
+        fence = submission.fence
+        try:
+            account = await self._accounts.get_account(submission.account_id)
+            params = self.params_of(submission)
+            async with self._inputs.open_inputs(submission.user_id, params, account) as inputs:
+                prepared = await self._upload(account, inputs)
+                request = SubmitRequest(submission.key, submission.operation_type, params, prepared)
+                return await self._call(submission, account, request, resend=resend)
+        except InputUnavailable as error:
+            refusal = ProviderError(ErrorKind.PARAM, str(error), code="input_unavailable")
+            return SendOutcome("refused", fence, error=refusal)
+        except ProviderError as error:
+            # Raised while preparing: nothing billable was sent.
+            return SendOutcome("refused", fence, error=error)
+        except (HttpNotSent, HttpUncertain) as error:
+            return SendOutcome("not_sent", fence, reason=str(error))
+
+    def params_of(self, submission: ProviderSubmission) -> OperationParams:
+        """The frozen parameters of a submission."""
+        spec = self._registry.operation(submission.provider_id, submission.operation_type)
+        return spec.params_model.model_validate(submission.request["params"])
+
+    async def _upload(
+        self, account: ProviderAccount, inputs: Sequence[InputMedia]
+    ) -> tuple[InputMedia, ...]:
+        adapter = self._calls.adapter(account)
+        if not adapter.manifest.uploads_inputs:
+            return tuple(inputs)
+        prepared = []
+        for media in inputs:
+            if media.remote_id is not None:
+                prepared.append(media)
+                continue
+            prepared.append(replace(media, uploaded=await self._uploaded(account, media)))
+        return tuple(prepared)
+
+    async def _uploaded(self, account: ProviderAccount, media: InputMedia) -> str:
+        async with self._db.transaction() as tx:
+            known = await SubmissionRepository(tx.session).find_upload(account.id, media.sha256)
+        if known is not None:
+            return known.reference
+        await fail_point("prepare.before_upload")
+        adapter = self._calls.adapter(account)
+        uploaded = await adapter.upload(media, self._calls.context(account))
+        await fail_point("prepare.after_upload")
+        async with self._db.transaction() as tx:
+            await SubmissionRepository(tx.session).save_upload(
+                account.id, media.sha256, uploaded.reference, uploaded.expires_at
+            )
+        return uploaded.reference
+
+    async def _call(
+        self,
+        submission: ProviderSubmission,
+        account: ProviderAccount,
+        request: SubmitRequest,
+        *,
+        resend: bool,
+    ) -> SendOutcome:
+        adapter = self._calls.adapter(account)
+        fence = submission.fence
+        declared = False
+
+        async def declare_intent() -> float:
+            nonlocal declared
+            await fail_point("submit.before_intent")
+            at = boot_time() if resend else await self._declare_intent(submission, request)
+            declared = True
+            await fail_point("submit.after_intent")
+            return at
+
+        try:
+            async with self._gate(submission):
+                context = self._calls.submit_context(account, declare_intent)
+                accepted = await adapter.submit(request, context)
+            if not declared and not resend:
+                raise RuntimeError(f"{submission.provider_id} did not declare its intent")
+            await fail_point("submit.after_body")
+        except SubmissionWithdrawn as error:
+            return SendOutcome("withdrawn", fence, reason=str(error))
+        except AccountSending:
+            return SendOutcome("busy", fence)
+        except Exception as error:
+            return _read_failure(submission, error, declared=declared)
+        return SendOutcome("accepted", fence, accepted=accepted)
+
+    def _gate(self, submission: ProviderSubmission) -> AbstractAsyncContextManager[object]:
+        if submission.submission_class in (SubmissionClass.KEYED, SubmissionClass.FINDABLE):
+            return asyncio.Lock()
+        key = (submission.account_id, submission.operation_type.value)
+        gate = self._gates.get(key)
+        if gate is None:
+            gate = self._gates[key] = asyncio.Lock()
+        return gate
+
+    async def _declare_intent(self, submission: ProviderSubmission, request: SubmitRequest) -> float:
+        """T3: durable before the first byte, and impossible once the job was cancelled.
+
+        Returns the clock's reading just before the commit: the gateway sends nothing much later.
+        """
+        try:
+            async with self._db.transaction() as tx:
+                job = await JobRepository(tx.session).lock(submission.job_id)
+                if job is None or job.cancel_requested_at is not None or job.is_final:
+                    raise SubmissionWithdrawn("the job was cancelled")
+                moved = await SubmissionRepository(tx.session).declare_intent(
+                    submission.id, submission.fence, digest(request), SUBMITTING_DEADLINE
+                )
+                if moved is None:
+                    raise SubmissionWithdrawn("another worker took it over")
+                at = boot_time()
+        except SecondUnknown:
+            raise AccountSending from None
+        return at
+
+    async def _testify(self, submission: ProviderSubmission, outcome: SendOutcome) -> None:
+        """Evidence commits alone and without a fence, so that it survives whatever comes next."""
+        if outcome.kind in ("withdrawn", "busy"):
+            return
+        kinds = {"accepted": "response", "refused": "refusal", "unknown": "no_answer"}
+        detail: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
+        if outcome.error is not None:
+            detail |= {
+                "kind": outcome.error.kind.value,
+                "code": outcome.error.code,
+                "message": outcome.error.message[:500],
+            }
+        accepted = outcome.accepted
+        async with self._db.transaction() as tx:
+            await SubmissionRepository(tx.session).add_evidence(
+                submission.id,
+                kinds.get(outcome.kind, "not_sent"),
+                outcome.fence,
+                provider_job_id=None if accepted is None else accepted.provider_job_id,
+                detail=detail,
+            )
+        await fail_point("submit.after_evidence")
+
+
+def _read_failure(
+    submission: ProviderSubmission, error: Exception, *, declared: bool
+) -> SendOutcome:
+    """What a failed call says. Whatever is not surely unsent or surely refused is unknown."""
+    fence = submission.fence
+    if isinstance(error, ProviderError):
+        if error.kind is ErrorKind.AMBIGUOUS and declared:
+            return SendOutcome("unknown", fence, error=error, reason=error.message)
+        return SendOutcome("refused", fence, error=error)
+    if isinstance(error, HttpNotSent) or not declared:
+        if not isinstance(error, (HttpNotSent, HttpUncertain)):
+            log.exception("submit_failed", submission_id=str(submission.id))
+        return SendOutcome("not_sent", fence, reason=str(error) or type(error).__name__)
+    if not isinstance(error, HttpUncertain):
+        log.exception("submit_failed", submission_id=str(submission.id))
+    return SendOutcome("unknown", fence, reason=str(error) or type(error).__name__)
+
+
+def digest(request: SubmitRequest) -> bytes:
+    """SHA-256 of what was asked, without credentials."""
+    body = {
+        "operation": request.operation.value,
+        "params": request.params.model_dump(mode="json"),
+        "inputs": [
+            {"slot": media.slot, "sha256": media.sha256, "uploaded": media.uploaded}
+            for media in request.inputs
+        ],
+    }
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).digest()

@@ -1,0 +1,75 @@
+"""Workspaces: folders of somebody's work."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from pixsim7_backend.domain.user import User, Workspace, WorkspaceNameTaken, WorkspaceNotFound
+from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.errors import violated
+from pixsim7_backend.infrastructure.database.repositories.user import WorkspaceRepository
+from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
+
+
+class WorkspaceService:
+    """Rules of workspaces. A workspace is seen by its owner only."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def create(self, user: User, name: str, description: str = "") -> Workspace:
+        """Raises `WorkspaceNameTaken` or `InvalidInput`."""
+        _check({"name": name, "description": description})
+        with violated("uq_workspaces", error=_taken):
+            async with self._db.transaction() as tx:
+                workspace = await WorkspaceRepository(tx.session).add(
+                    Workspace(user_id=user.id, name=name.strip(), description=description)
+                )
+                tx.publish("workspace:created", user_id=user.id, data={"id": str(workspace.id)})
+        return workspace
+
+    async def get(self, workspace_id: UUID, user: User) -> Workspace:
+        """Raises `WorkspaceNotFound`."""
+        async with self._db.transaction() as tx:
+            workspace = await WorkspaceRepository(tx.session).find(workspace_id, user.id)
+        if workspace is None:
+            raise WorkspaceNotFound("There is no such workspace.")
+        return workspace
+
+    async def list(self, user: User) -> Sequence[Workspace]:
+        """One's own, by name."""
+        async with self._db.transaction() as tx:
+            return await WorkspaceRepository(tx.session).list_of(user.id)
+
+    async def update(self, workspace_id: UUID, user: User, changes: Mapping[str, Any]) -> Workspace:
+        """Change name or description."""
+        _check(changes)
+        with violated("uq_workspaces", error=_taken):
+            async with self._db.transaction() as tx:
+                workspace = await self.get(workspace_id, user)
+                for name, value in changes.items():
+                    setattr(workspace, name, value)
+                tx.publish("workspace:updated", user_id=user.id, data={"id": str(workspace_id)})
+        return workspace
+
+    async def delete(self, workspace_id: UUID, user: User) -> None:
+        """Remove the folder; what was in it stays, without a folder."""
+        async with self._db.transaction() as tx:
+            await self.get(workspace_id, user)
+            await WorkspaceRepository(tx.session).delete(workspace_id)
+            tx.publish("workspace:deleted", user_id=user.id, data={"id": str(workspace_id)})
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    problems = []
+    if "name" in values and not 1 <= len(values["name"].strip()) <= 100:
+        problems.append(FieldProblem("name", "must have 1 to 100 characters"))
+    if len(values.get("description", "")) > 2000:
+        problems.append(FieldProblem("description", "must have at most 2000 characters"))
+    if problems:
+        raise InvalidInput("The workspace cannot be like this.", fields=problems)
+
+
+def _taken(_: str) -> Exception:
+    problem = FieldProblem("name", "is taken by another of your workspaces")
+    return WorkspaceNameTaken("You have a workspace of this name.", fields=[problem])

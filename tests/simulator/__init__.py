@@ -1,0 +1,1 @@
+"""The provider simulator over real HTTP."""
