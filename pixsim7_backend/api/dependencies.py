@@ -1,16 +1,20 @@
 """What routes ask for: who is there, with which right, and the service that does the work."""
 
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import HTTPConnection
 
+from pixsim7_backend.api.cookies import SESSION_COOKIES, first_cookie
+from pixsim7_backend.api.errors import BadRequest, InternalError, problems
 from pixsim7_backend.api.schemas.base import PageParams
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
-from pixsim7_backend.domain.user import User
+from pixsim7_backend.domain.user import User, UserNotFound
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.infrastructure.events.feed import EventFeed
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
@@ -24,11 +28,7 @@ from pixsim7_backend.services.user.auth_service import AuthService, Principal
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
 from pixsim7_backend.shared.config import Settings
-from pixsim7_backend.shared.errors import Forbidden, Unauthenticated
-
-SESSION_COOKIES = ("__Host-px7_session", "px7_session")
-REFRESH_COOKIES = ("__Secure-px7_refresh", "px7_refresh")
-"""The first of each under https, the second on plain http (loopback)."""
+from pixsim7_backend.shared.errors import Forbidden, InvalidInput, Unauthenticated, Unavailable
 
 _TOKEN_PARAMETERS = frozenset({"token", "access_token", "api_key", "apikey", "key", "auth"})
 _bearer = HTTPBearer(
@@ -160,12 +160,6 @@ def credential_of(connection: HTTPConnection) -> str | None:
     return first_cookie(connection, SESSION_COOKIES)
 
 
-def first_cookie(connection: HTTPConnection, names: tuple[str, ...]) -> str | None:
-    """Under https only the prefixed name counts: a sibling host cannot set that one."""
-    usable = names[:1] if connection.url.scheme == "https" else names
-    return next((value for name in usable if (value := connection.cookies.get(name))), None)
-
-
 async def get_principal(
     request: Request,
     auth: AuthSvc,
@@ -230,11 +224,42 @@ SignedIn = Annotated[Principal, Depends(_session_user)]
 """A person with a session: API tokens cannot make tokens or change passwords."""
 
 
-async def _local_or_signed_in(request: Request, principal: MaybePrincipal) -> None:
+async def local_or_signed_in(request: Request, principal: MaybePrincipal) -> None:
     """For metrics and documentation: loopback, or anybody signed in."""
     host = request.client.host if request.client else ""
     if host not in ("127.0.0.1", "::1") and principal is None:
         raise Unauthenticated("Sign in, or ask from this machine.")
 
 
-LocalOrSignedIn = Depends(_local_or_signed_in)
+LocalOrSignedIn = Depends(local_or_signed_in)
+
+
+# --- for links and streams that outlive a request ---------------------------------------------
+
+
+def viewer_id_of(principal: Principal) -> UUID:
+    """What a signed link or a stream stands and falls with: the session, or the API token."""
+    return principal.session_id or principal.token_id or principal.user.id
+
+
+async def find_viewer(services: Services, user_id: UUID, viewer_id: UUID) -> User | None:
+    """The person, while active and while that session or token of theirs lives."""
+    try:
+        user = await services.users.get_user(user_id)
+    except UserNotFound:
+        return None
+    if not user.is_active:
+        return None
+    sessions = await services.auth.get_user_sessions(user_id)
+    if any(session.id == viewer_id for session in sessions):
+        return user
+    tokens = await services.auth.list_api_tokens(user)
+    now = datetime.now(UTC)
+    is_live = any(token.id == viewer_id and token.expires_at > now for token in tokens)
+    return user if is_live else None
+
+
+SIGNED_IN_PROBLEMS = problems(
+    Unauthenticated, TokenInUrl, MissingScope, InvalidInput, BadRequest, Unavailable, InternalError
+)
+"""What any route for signed-in people may answer."""

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 DEFAULT_RETRY_AFTER_S = 10.0
 
+
 class BadRequest(InvalidInput):
     """The request cannot even be read."""
 
@@ -100,7 +101,7 @@ def problem_response(
         code=error.code,
         instance=scope.get("path", ""),
         request_id=scope.get("state", {}).get("request_id", ""),
-        fields=[_field(problem) for problem in error.fields],  # type: ignore[misc]
+        fields=[_field(problem) for problem in error.fields],
     )
     return JSONResponse(
         problem.model_dump(mode="json"),

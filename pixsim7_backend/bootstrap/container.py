@@ -15,6 +15,9 @@ from pixsim7_backend.infrastructure.database.embedded import EmbeddedPostgres
 from pixsim7_backend.infrastructure.database.engine import Database
 from pixsim7_backend.infrastructure.database.migrate import migrate, require_current_schema
 from pixsim7_backend.infrastructure.database.repositories.account import AccountRepository
+from pixsim7_backend.infrastructure.database.repositories.installation import (
+    InstallationRepository,
+)
 from pixsim7_backend.infrastructure.events.bus import event_bus
 from pixsim7_backend.infrastructure.events.feed import EventFeed
 from pixsim7_backend.infrastructure.http import HttpGateway
@@ -74,7 +77,7 @@ class Container:
             )
             await gateway.open()
             stack.push_async_callback(gateway.close)
-            store = await _store(settings)
+            store = await _store(settings, database)
             stack.push_async_callback(store.close)
             tools = MediaTools(max_parallel=settings.media_concurrency)
             stack.push_async_callback(tools.aclose)
@@ -130,15 +133,16 @@ async def _database_url(settings: Settings, stack: AsyncExitStack) -> str:
     return server.url
 
 
-async def _store(settings: Settings) -> BlobStore:
-    """The blob store, checked to be the one that this installation has always used."""
+async def _store(settings: Settings, database: Database) -> BlobStore:
+    """The blob store, checked to be the one that belongs to this database: an unmounted volume
+    is not taken for a new store."""
     location = settings.storage_url or settings.data_dir / "media"
     store = BlobStore.open(location, staging_dir=settings.data_dir / "staging")
-    remembered = settings.data_dir / "storage-id"
-    expected = remembered.read_text().strip() if remembered.exists() else None
+    async with database.transaction() as tx:
+        expected = await InstallationRepository(tx.session).find("storage_id")
     store_id = await store.prepare(expected_id=expected)
-    if expected is None:
-        remembered.write_text(store_id)
+    async with database.transaction() as tx:
+        await InstallationRepository(tx.session).remember("storage_id", store_id)
     return store
 
 
@@ -146,7 +150,7 @@ async def _ensure_house_account(database: Database, settings: Settings) -> None:
     """The built-in renderer needs no key, but like every provider it runs on an account."""
     async with database.transaction() as tx:
         accounts = AccountRepository(tx.session)
-        await accounts.serialise(_HOUSE_ACCOUNT_LOCK)
+        await InstallationRepository(tx.session).serialise(_HOUSE_ACCOUNT_LOCK)
         if await accounts.count_house_accounts("local"):
             return
         await accounts.add(

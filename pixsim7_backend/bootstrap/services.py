@@ -72,7 +72,15 @@ def build_services(
     providers = ProviderService(database, registry, accounts, calls, sender)
     assets = AssetService(database, users, registry, store, tools, settings.max_upload_bytes)
     ingest = AssetIngest(
-        database, assets, accounts, providers, calls, store, tools, settings.max_result_bytes
+        database,
+        assets,
+        accounts,
+        providers,
+        calls,
+        store,
+        tools,
+        settings.max_result_bytes,
+        lease,
     )
     jobs = JobService(database, users, providers, assets)
     dispatcher = Dispatcher(database, jobs, providers)
@@ -91,7 +99,7 @@ def build_services(
         jobs=jobs,
         dispatcher=dispatcher,
         runner=runner,
-        poller=JobPoller(database, jobs, providers, accounts, assets),
+        poller=JobPoller(database, jobs, providers, accounts, assets, lease),
         webhooks=WebhookReceiver(database, accounts, calls, runner),
         upkeep=Upkeep(database, registry, providers, ingest, dispatcher, runner, settings),
     )

@@ -9,6 +9,7 @@ from pixsim7_backend.domain.account import (
 from pixsim7_backend.domain.asset import ASSET_SYNC, Asset, AssetFile, AssetLink, Blob
 from pixsim7_backend.domain.base import Base
 from pixsim7_backend.domain.event import Event
+from pixsim7_backend.domain.installation import InstallationFact
 from pixsim7_backend.domain.job import JOB_STATUS, IdempotencyKey, Job
 from pixsim7_backend.domain.submission import (
     SUBMISSION_STATE,
@@ -54,6 +55,7 @@ __all__ = [
     "ErrorKind",
     "Event",
     "IdempotencyKey",
+    "InstallationFact",
     "Job",
     "JobStatus",
     "MediaType",

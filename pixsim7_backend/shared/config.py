@@ -61,8 +61,11 @@ class Settings(BaseSettings):
     doubt_deadline_s: float | None = Field(default=None, gt=0)
     """How long an unknown outcome is looked into; by default what the provider's class says."""
     reservation_lease_s: float = Field(default=60.0, ge=1)
+    """What a silent worker was sending, polling or fetching is taken up by others after this."""
     task_lease_s: float = Field(default=30.0, ge=1)
     """A worker silent for this long is taken for dead, and its tasks run elsewhere."""
+    sweep_interval_s: float = Field(default=5.0, ge=0.1, le=60)
+    """How often each worker looks for what was lost: wake-ups, and the leases of the dead."""
 
     default_max_daily_jobs: int | None = Field(default=500, ge=0)
     default_max_concurrent_jobs: int | None = Field(default=20, ge=0)

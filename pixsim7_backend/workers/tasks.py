@@ -25,17 +25,17 @@ MAX_ATTEMPTS = 12
 
 def control_tasks(services: Services) -> dict[str, Handler]:
     """Short tasks that move jobs along."""
-    gate = DispatchGate(services.dispatcher.dispatch)
 
     def on_id(handler: Callable[[UUID], Awaitable[object]]) -> Handler:
         return lambda payload: handler(UUID(payload))
 
     return {
-        "dispatch": gate.dispatch,
+        "dispatch": WakeGate(services.dispatcher.dispatch).run,
         "submit": on_id(services.runner.submit),
         "resolve": on_id(services.runner.resolve),
         "cancel_submission": on_id(services.runner.cancel_submission),
-        "poll": lambda _: services.poller.poll_due(),
+        # Every sweep ends by enqueuing the next: ungated, busy times would multiply them.
+        "poll": WakeGate(lambda _: services.poller.poll_due()).run,
         "end_cooldown": on_id(services.accounts.end_cooldown),
         "sync_account": on_id(services.upkeep.sync_account),
     }
@@ -49,18 +49,17 @@ def media_tasks(services: Services) -> dict[str, Handler]:
     }
 
 
-def register_tasks(queue: PgQueuer, tasks: dict[str, Handler]) -> None:
+def register_tasks(queue: PgQueuer, tasks: dict[str, Handler], running: "RunningTasks") -> None:
     """Bind handlers to the queue; an unexpected failure is tried again with growing pauses."""
     for name, handler in tasks.items():
-        queue.entrypoint(name, executor_factory=_with_retries)(_measured(name, handler))
+        queue.entrypoint(name, executor_factory=_with_retries)(_measured(name, handler, running))
 
 
 def register_schedules(queue: PgQueuer, services: Services) -> None:
-    """Upkeep by the clock; of all workers, one runs each."""
+    """Upkeep by the clock; of all workers, one runs each. (The sweeps are not here: those who
+    look for what the dead left behind must not themselves wait for a dead one's turn to end.)"""
     upkeep = services.upkeep
     for name, expression, method in (
-        ("every_few_seconds", "* * * * * */5", upkeep.every_few_seconds),
-        ("every_minute", "* * * * *", upkeep.every_minute),
         ("every_ten_minutes", "*/10 * * * *", upkeep.every_ten_minutes),
         ("every_hour", "7 * * * *", upkeep.every_hour),
     ):
@@ -71,12 +70,41 @@ def _with_retries(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntr
     return DatabaseRetryEntrypointExecutor(parameters, max_attempts=MAX_ATTEMPTS)
 
 
-def _measured(name: str, handler: Handler) -> Callable[[QueuedTask], Awaitable[None]]:
+class RunningTasks:
+    """Handlers at work. They outlive a lane that broke off with its database connection: the
+    answer to a paid call must still be heard and written down."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def run(self, handler: Handler, payload: str) -> None:
+        async def whole() -> object:
+            return await handler(payload)
+
+        task = asyncio.create_task(whole())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits has it; nobody may wait any more
+
+    async def drained(self) -> None:
+        """Return when nothing is at work any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _measured(
+    name: str, handler: Handler, running: RunningTasks
+) -> Callable[[QueuedTask], Awaitable[None]]:
     async def run(task: QueuedTask) -> None:
         started = time.perf_counter()
         outcome = "ok"
         try:
-            await handler((task.payload or b"").decode())
+            await running.run(handler, (task.payload or b"").decode())
         except Exception as error:
             outcome = "failed"
             log.warning("task_failed", task=name, attempt=task.attempts, error=repr(error))
@@ -105,19 +133,19 @@ class _Turn:
     is_waiting: bool = False
 
 
-class DispatchGate:
-    """Of many wake-ups for one provider, one runs and one waits; the rest are covered by it.
+class WakeGate:
+    """Of many wake-ups for one subject, one runs and one waits; the rest are covered by it.
 
-    A dispatch that has not begun will read everything that was committed before any wake-up that
+    A run that has not begun will read everything that was committed before any wake-up that
     arrives meanwhile, so those have nothing to add.
     """
 
-    def __init__(self, dispatch: Callable[[str], Awaitable[object]]) -> None:
-        self._dispatch = dispatch
+    def __init__(self, work: Callable[[str], Awaitable[object]]) -> None:
+        self._work = work
         self._turns: dict[str, _Turn] = {}
 
-    async def dispatch(self, provider_id: str) -> None:
-        turn = self._turns.setdefault(provider_id, _Turn(asyncio.Lock()))
+    async def run(self, subject: str) -> None:
+        turn = self._turns.setdefault(subject, _Turn(asyncio.Lock()))
         if turn.is_waiting:
             return
         turn.is_waiting = True
@@ -126,6 +154,6 @@ class DispatchGate:
         finally:
             turn.is_waiting = False
         try:
-            await self._dispatch(provider_id)
+            await self._work(subject)
         finally:
             turn.running.release()

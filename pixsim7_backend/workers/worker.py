@@ -1,6 +1,8 @@
 """A worker: takes tasks from the queue until it is told to stop. Run any number, anywhere."""
 
 import asyncio
+import random
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -10,6 +12,7 @@ from pgqueuer.domain.settings import db_settings
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.workers.tasks import (
+    RunningTasks,
     control_tasks,
     media_tasks,
     register_schedules,
@@ -23,27 +26,42 @@ LISTEN_POLL_S = 5.0
 """NOTIFY is a hint: the queue is looked at this often in any case."""
 CONTROL_BATCH = 10
 MEDIA_BATCH = 2
+MAX_PAUSE_S = 5.0
+"""A lost database is looked for this often at least."""
 
 
 class Worker:
-    """Two lanes on one queue: control and media. `run` returns after `stop`, drained."""
+    """Two lanes on one queue, control and media, and the sweeps. `run` returns after `stop`,
+    drained."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
         self._lanes: list[PgQueuer] = []
-        self._is_stopping = False
+        self._running = RunningTasks()
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop`. A lost database is waited for, not died of."""
-        pause = 0.5
-        while not self._is_stopping:
+        sweeps = asyncio.create_task(self._sweep())
+        try:
+            await self._work()
+            await self._running.drained()
+        finally:
+            sweeps.cancel()
+            await asyncio.wait([sweeps])
+
+    async def _work(self) -> None:
+        pause = 0.25
+        while not self._stopping.is_set():
+            started = asyncio.get_running_loop().time()
             try:
                 await self._run_once()
-                pause = 0.5
             except Exception as error:  # an ExceptionGroup of whatever the lanes met
+                if asyncio.get_running_loop().time() - started > MAX_PAUSE_S:
+                    pause = 0.25
                 log.warning("worker_lanes_failed", error=repr(error), retry_in_s=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+                await self._stopped_within(pause)
+                pause = min(pause * 2, MAX_PAUSE_S)
 
     async def _run_once(self) -> None:
         settings = self._container.settings
@@ -56,10 +74,12 @@ class Worker:
             services = self._container.services
             control = PgQueuer(await _listening_driver(pool))
             media = PgQueuer(await _listening_driver(pool))
-            register_tasks(control, control_tasks(services))
+            register_tasks(control, control_tasks(services), self._running)
             register_schedules(control, services)
-            register_tasks(media, media_tasks(services))
+            register_tasks(media, media_tasks(services), self._running)
             self._lanes = [control, media]
+            if self._stopping.is_set():
+                return
             lease = timedelta(seconds=settings.task_lease_s)
             media_limit = max(2 * MEDIA_BATCH, 2 * settings.media_concurrency)
             log.info("worker_started")
@@ -84,9 +104,20 @@ class Worker:
                 )
         log.info("worker_stopped")
 
+    async def _sweep(self) -> None:
+        """Look for what was lost, in every worker: whoever is left finds what the dead left."""
+        interval = self._container.settings.sweep_interval_s
+        while not self._stopping.is_set():
+            await self._container.services.upkeep.sweep()
+            await self._stopped_within(interval * random.uniform(0.8, 1.2))  # noqa: S311
+
+    async def _stopped_within(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
     def stop(self) -> None:
         """Take no more tasks, finish those at hand."""
-        self._is_stopping = True
+        self._stopping.set()
         for lane in self._lanes:
             lane.shutdown.set()
 

@@ -27,9 +27,6 @@ async def test_the_walkthrough(make: Factory) -> None:
     status = await provider_service.check_status(submission, account)
     assert status.status is VideoStatus.COMPLETED
     if status.status == VideoStatus.COMPLETED:
-        latest = await provider_service.get_latest_submission(job.id)
-        assert latest is not None
-        submission = latest
         asset = await asset_service.create_from_submission(submission, job)
         await job_service.mark_completed(job.id, asset.id)
         await account_service.release_account(account.id)

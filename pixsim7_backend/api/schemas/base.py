@@ -7,9 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from pixsim7_backend.shared.pagination import MAX_PAGE
 
-Number = Annotated[
-    Decimal, PlainSerializer(float, return_type=float, when_used="json")
-]
+Number = Annotated[Decimal, PlainSerializer(float, return_type=float, when_used="json")]
 """A decimal that travels as a JSON number."""
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from pixsim7_backend.api.schemas.base import In, NextCursor, Number, Out, PageParams
 from pixsim7_backend.domain.job import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
@@ -17,7 +18,7 @@ from pixsim7_backend.domain.vocabulary import (
     VideoStatus,
 )
 
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "provider_id": "local",
     "operation_type": "text_to_video",
     "params": {"prompt": "sunset over mountains", "quality": "720p", "duration": 5},

@@ -193,7 +193,7 @@ class EmbeddedPostgres:
         if user is not None:
             reached = (binaries(), self.data_dir, socket_dir.parent)
             for directory in let_reach(user, reached):
-                logger.warning("let the system user %s pass through %s", user.name, directory)
+                logger.info("let the system user %s pass through %s", user.name, directory)
         if not self._cluster.exists():
             create_cluster(self._cluster, user, passwords, durable=self._durable)
         check_version(self._cluster)

@@ -76,12 +76,16 @@ class EventFeed:
             self._position = await EventRepository(tx.session).head()
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._read())]
 
-    async def close(self) -> None:
-        """End every stream, so that a draining server can stop."""
+    def end_streams(self) -> None:
+        """Let every stream end, so that a draining server can stop."""
         self._is_closed = True
         for subscriber in self._subscribers:
             with suppress(asyncio.QueueFull):
                 subscriber.queue.put_nowait(None)
+
+    async def close(self) -> None:
+        """End every stream and stop reading."""
+        self.end_streams()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

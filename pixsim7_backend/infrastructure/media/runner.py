@@ -146,7 +146,9 @@ class _Helper:
         except (ValueError, TimeoutError) as error:
             _kill(process)
             await process.wait()
-            raise MediaToolFailed("The media tool did not start.") from error
+            raise MediaToolFailed(
+                f"The media tool did not start; `python -m {_TOOL}` shows why."
+            ) from error
         except asyncio.CancelledError:
             _kill(process)
             raise

@@ -103,12 +103,13 @@ class BlobStore:
         pass the id that was returned the first time, and an unmounted volume is noticed.
         """
         store_id = await self._place.store_id()
-        if store_id is None:
-            if expected_id is not None or not await self._place.is_empty():
-                raise StorageNotReady(
-                    "The storage's sentinel is missing: its volume may not be mounted."
-                )
+        if store_id is None and expected_id is None and await self._place.is_empty():
             store_id = await self._place.create()
+        store_id = store_id or await self._place.store_id()  # another process may have been faster
+        if store_id is None:
+            raise StorageNotReady(
+                "The storage's sentinel is missing: its volume may not be mounted."
+            )
         if expected_id is not None and store_id != expected_id:
             raise StorageNotReady("This is the storage of another installation.")
         with storage_errors("preparing the staging directory"):

@@ -25,7 +25,7 @@ from pixsim7_backend.infrastructure.storage.layout import (
 )
 
 # What a fresh volume or our own staging may hold before the first use.
-_NOT_CONTENT = frozenset({SENTINEL, "lost+found", "staging"})
+_NOT_CONTENT = frozenset({"lost+found", "staging"})
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
 
@@ -75,7 +75,8 @@ class LocalPlace:
         def look() -> bool:
             if not self.root.exists():
                 return True
-            return _NOT_CONTENT.issuperset(os.listdir(self.root))
+            names = {name for name in os.listdir(self.root) if not name.startswith(SENTINEL)}
+            return names <= _NOT_CONTENT
 
         return await self._threads.run(look)
 
@@ -84,7 +85,6 @@ class LocalPlace:
 
         def write() -> str:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.root / BLOBS).mkdir(mode=0o700, exist_ok=True)
             store_id, text = new_sentinel()
             draft = self.root / f"{SENTINEL}.{store_id}"
             try:
@@ -102,6 +102,7 @@ class LocalPlace:
                     draft.rename(self.root / SENTINEL)
             finally:
                 draft.unlink(missing_ok=True)
+            (self.root / BLOBS).mkdir(mode=0o700, exist_ok=True)
             fsync_dir(self.root)
             return store_id
 

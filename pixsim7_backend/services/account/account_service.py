@@ -87,6 +87,16 @@ class AccountService:
             await accounts.mark_used([account_id])
         return account
 
+    async def require_cover(self, account_id: UUID) -> None:
+        """Raise `InsufficientCredits` when the holds of a locked account exceed its credits."""
+        async with self._db.transaction() as tx:
+            accounts = AccountRepository(tx.session)
+            account = await self._locked(accounts, account_id)
+            load = (await accounts.load(account.provider_id, account_ids=[account_id]))[0]
+            left = Pool([load]).available_credits(load)
+            if left is not None and left < 0:
+                raise InsufficientCredits(f"{-left:f} credits more are needed than are free.")
+
     async def release_account(self, account_id: UUID) -> None:
         """Give a slot taken by hand back.
 
@@ -124,18 +134,23 @@ class AccountService:
         credits: Decimal | float | None,
         *,
         sync_started_at: datetime | None = None,
+        charged_at_submit: bool = True,
     ) -> ProviderAccount:
         """Set the mirror to what the vendor says (None: the provider has no credits).
 
         An exhausted account with credits again becomes active, and waiting jobs are dispatched.
-        Holds whose charge the balance already contains are not held twice.
+        Holds whose charge the balance already contains are not held twice. A balance that was
+        asked for before the one that is known changes nothing.
         """
         amount = None if credits is None else max(Decimal(str(credits)), Decimal(0))
         started = sync_started_at or datetime.now(UTC)
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx.session)
             before = await self._locked(accounts, account_id)
-            await accounts.drop_holds_seen_by_balance(account_id, started)
+            if before.credits_synced_at is not None and started < before.credits_synced_at:
+                return before
+            if charged_at_submit:
+                await accounts.drop_holds_seen_by_balance(account_id, started)
             account = await self._updated(
                 accounts, account_id, credits=amount, credits_synced_at=started
             )
@@ -205,7 +220,8 @@ class AccountService:
             )
             match kind:
                 case ErrorKind.CREDITS:
-                    await self._updated(accounts, account_id, credits=Decimal(0))
+                    if account.credits is not None:
+                        await self._updated(accounts, account_id, credits=Decimal(0))
                     await self._set_status(tx, account, AccountStatus.EXHAUSTED, error)
                     tx.enqueue("sync_account", str(account_id), delay_s=30)
                 case ErrorKind.AUTH:
@@ -433,7 +449,7 @@ class AccountService:
             accounts = AccountRepository(tx.session)
             await self.get_account_for_owner(account_id, user)
             account = await self._locked(accounts, account_id)
-            if await accounts.count_reservations(account_id):
+            if await accounts.is_in_use(account_id):
                 raise AccountInUse("Work is under way on this account; disable it and wait.")
             self._publish(tx, "account:deleted", account, {"name": account.name})
             if not await accounts.has_history(account_id):

@@ -1,5 +1,9 @@
 """Bringing results home before their links die, and making what the library shows of them."""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -36,7 +40,8 @@ from pixsim7_backend.shared.fail_points import fail_point
 
 log = structlog.get_logger()
 
-FETCH_LEASE = timedelta(minutes=10)
+MAX_FETCH_S = 3 * 3600.0
+"""A fetch that takes longer is not kept alive any more."""
 BACKOFF_S = (1.0, 3.0, 10.0, 30.0, 60.0, 120.0)
 MAX_FETCHES_AFTER_EXPIRY = 3
 STALE_LINK = frozenset({401, 403, 404, 410})
@@ -63,6 +68,7 @@ class AssetIngest:
         store: BlobStore,
         tools: MediaTools,
         max_result_bytes: int,
+        lease: timedelta,
     ) -> None:
         self._db = database
         self._assets = assets
@@ -72,16 +78,18 @@ class AssetIngest:
         self._store = store
         self._tools = tools
         self._max_result_bytes = max_result_bytes
+        self._lease = lease
 
     async def ingest(self, asset_id: UUID) -> None:
         """Fetch one asset: stage while hashing, check that it is the media promised, make it
         durable, then commit the row."""
         try:
-            asset = await self._assets.mark_downloading(asset_id, FETCH_LEASE)
+            asset = await self._assets.mark_downloading(asset_id, self._lease)
         except AssetNotReady:
             return
         try:
-            blob, info = await self._fetch(asset)
+            async with self._kept(asset):
+                blob, info = await self._fetch(asset)
         except (FetchFailed, MediaRejected, MediaToolFailed, BlobTooLarge) as error:
             await self._failed(asset, error)
             return
@@ -93,6 +101,28 @@ class AssetIngest:
             await self._mark_fetched(tx, asset)
         await fail_point("fetch.after_t7")
         ASSETS_FETCHED.labels("ok").inc()
+
+    @asynccontextmanager
+    async def _kept(self, asset: Asset) -> AsyncIterator[None]:
+        """Renew the lease of the fetch while the block works; the gateway ends one that stalls."""
+        beat = asyncio.create_task(self._beat(asset))
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.wait([beat])
+
+    async def _beat(self, asset: Asset) -> None:
+        until = time.monotonic() + MAX_FETCH_S
+        while time.monotonic() < until:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            try:
+                async with self._db.transaction() as tx:
+                    await AssetRepository(tx.session).renew_fetch(
+                        asset.id, asset.fetch_attempts, self._lease
+                    )
+            except Exception as error:  # the next beat may get through
+                log.warning("fetch_lease_not_renewed", error=repr(error))
 
     async def _mark_fetched(self, tx: Transaction, asset: Asset) -> None:
         if asset.submission_id is None:
@@ -214,16 +244,9 @@ class AssetIngest:
                         asset_id, derive_error=error.detail[:500]
                     )
                 return
-            named = {
-                f"thumb_{size}": file
-                for size, file in zip((240, 480, 960), made.thumbnails, strict=False)
-            }
-            named |= {
-                kind: file
-                for kind, file in (("poster", made.poster), ("preview", made.preview))
-                if file is not None
-            }
-            rows = [await self._store_file(kind, file) for kind, file in named.items()]
+            files = [*made.thumbnails, *filter(None, (made.poster, made.preview))]
+            # poster, thumb_240, thumb_480, thumb_960, preview; a small original has fewer.
+            rows = [await self._store_file(file.path.stem.replace("-", "_"), file) for file in files]
         async with self._db.transaction() as tx:
             assets = AssetRepository(tx.session)
             for row in sorted(rows, key=lambda row: row["sha256"]):
@@ -242,7 +265,7 @@ class AssetIngest:
                     user_id=updated.user_id,
                     job_id=updated.job_id,
                     asset_id=asset_id,
-                    data={"files": sorted(named)},
+                    data={"files": sorted(row["kind"] for row in rows)},
                 )
 
     async def _store_file(self, kind: str, file: DerivedFile) -> dict[str, Any]:
@@ -263,9 +286,9 @@ class AssetIngest:
         async with self._db.transaction() as tx:
             assets = AssetRepository(tx.session)
             for asset_id in await assets.list_due_fetches(500):
-                tx.enqueue("ingest", str(asset_id))
+                tx.enqueue("ingest", str(asset_id), dedupe_key=f"ingest:{asset_id}")
             for asset_id in await assets.list_underived(200):
-                tx.enqueue("derive", str(asset_id))
+                tx.enqueue("derive", str(asset_id), dedupe_key=f"derive:{asset_id}")
 
     async def collect_garbage(self, older_than: timedelta = timedelta(hours=24)) -> int:
         """Delete bytes that nothing refers to. The row goes first, so that a crash in between

@@ -23,6 +23,7 @@ from pixsim7_backend.infrastructure.database.repositories.asset import (
     AssetFilter,
     AssetRepository,
 )
+from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.infrastructure.database.repositories.user import (
     UserRepository,
     WorkspaceRepository,
@@ -31,7 +32,7 @@ from pixsim7_backend.infrastructure.media.model import MediaInfo, MediaRejected
 from pixsim7_backend.infrastructure.media.runner import MediaTools
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.infrastructure.storage.layout import StoredBlob
-from pixsim7_backend.services.provider.provider_service import output_from_json
+from pixsim7_backend.services.provider.submission_sender import output_from_json
 from pixsim7_backend.services.provider.registry import ProviderRegistry, media_values
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
@@ -88,6 +89,10 @@ class AssetService:
             existing = await assets.find_of_submission(submission.id)
             if existing:
                 return existing[0]
+            if submission.outputs is None:
+                # The caller's copy may be from before the result was known.
+                fresh = await SubmissionRepository(tx.session).find(submission.id)
+                submission = fresh or submission
             outputs = [output_from_json(data) for data in submission.outputs or ()]
             if not outputs:
                 raise InvalidInput("The submission has no result.")
@@ -219,6 +224,7 @@ class AssetService:
         there. Raises `NotMedia`, `QuotaExceeded`, or `BlobTooLarge`; nothing is left behind then.
         """
         await self._check_upload(user, workspace_id)
+        await self._store.check()
         async with self._store.stage(max_bytes=self._max_upload_bytes) as staged:
             async for chunk in chunks:
                 await staged.write(chunk)

@@ -202,7 +202,7 @@ class Dispatcher:
         async with self._db.transaction() as tx:
             providers = await JobRepository(tx.session).providers_with_waiting()
             for provider_id in providers:
-                tx.enqueue("dispatch", provider_id)
+                tx.enqueue("dispatch", provider_id, dedupe_key=f"dispatch:net:{provider_id}")
 
     # --- explain ---
 

@@ -45,7 +45,6 @@ log = structlog.get_logger()
 
 SWEEP = 500
 """Submissions taken by one sweep."""
-LEASE = timedelta(seconds=60)
 PER_CALL = 20
 PARALLEL_CALLS = 16
 
@@ -60,19 +59,21 @@ class JobPoller:
         providers: ProviderService,
         accounts: AccountService,
         assets: AssetService,
+        lease: timedelta,
     ) -> None:
         self._db = database
         self._jobs = jobs
         self._providers = providers
         self._accounts = accounts
         self._assets = assets
+        self._lease = lease
 
     async def poll_due(self) -> int:
         """Poll everything whose time has come; returns how many submissions that were."""
         total = 0
         while True:
             async with self._db.transaction() as tx:
-                due = await SubmissionRepository(tx.session).claim_due_polls(SWEEP, LEASE)
+                due = await SubmissionRepository(tx.session).claim_due_polls(SWEEP, self._lease)
             if not due:
                 break
             total += len(due)
@@ -95,8 +96,12 @@ class JobPoller:
 
         async def one_call(account_id: UUID, batch: Sequence[ProviderSubmission]) -> None:
             async with limit:
-                account = await self._accounts.get_account(account_id)
-                await self._poll_batch(account, batch)
+                try:
+                    account = await self._accounts.get_account(account_id)
+                    await self._poll_batch(account, batch)
+                except Exception:
+                    # Asked again when the lease of the poll is over; the others go on.
+                    log.exception("poll_batch_failed", account_id=str(account_id))
 
         async with asyncio.TaskGroup() as group:
             for account_id, submissions in by_account.items():
@@ -117,12 +122,14 @@ class JobPoller:
         for submission, report in zip(batch, reports, strict=True):
             if not report.is_found:
                 report = self._not_found(submission, report, policy)
-            if report.status in FINAL_REPORTS:
-                await self._finish(submission, report)
-            else:
-                delay = next_poll_s(submission, policy)
-                waiting.append((submission.id, delay, report.progress))
+            try:
+                if report.status in FINAL_REPORTS:
+                    await self._finish(submission, report)
+                    continue
                 await self._tell_progress(submission, report)
+            except Exception:
+                log.exception("report_not_applied", submission_id=str(submission.id))
+            waiting.append((submission.id, next_poll_s(submission, policy), report.progress))
         if waiting:
             async with self._db.transaction() as tx:
                 await SubmissionRepository(tx.session).reschedule_polls(waiting)

@@ -1,6 +1,6 @@
 """The worker's side of a submission: send it, settle its doubt, stop it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,8 +15,13 @@ from pixsim7_backend.domain.provider import (
     Reconciliation,
     SubmitRequest,
 )
-from pixsim7_backend.domain.submission import ProviderSubmission
-from pixsim7_backend.domain.vocabulary import JobStatus, SubmissionClass, SubmissionState
+from pixsim7_backend.domain.submission import ProviderSubmission, SubmissionEvidence
+from pixsim7_backend.domain.vocabulary import (
+    ErrorKind,
+    JobStatus,
+    SubmissionClass,
+    SubmissionState,
+)
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
@@ -25,7 +30,11 @@ from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.job.retry_policy import GiveUp, Retry, after_refusal
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.provider_service import ProviderService
-from pixsim7_backend.services.provider.submission_sender import SendOutcome, SubmissionSender
+from pixsim7_backend.services.provider.submission_sender import (
+    SendOutcome,
+    SubmissionSender,
+    accepted_from,
+)
 from pixsim7_backend.shared.fail_points import fail_point
 
 log = structlog.get_logger()
@@ -38,6 +47,9 @@ DOUBT_DEADLINE_S: Mapping[SubmissionClass, float] = {
     SubmissionClass.LISTABLE: 3600.0,
     SubmissionClass.BLIND: 1800.0,
 }
+REPEATED_REFUSALS = frozenset({ErrorKind.PARAM, ErrorKind.FILTERED})
+"""Of a request sent again, only a refusal for what it asks says that the first was refused too;
+one for the moment (rate, credits, a key) says nothing about the first."""
 QUARANTINE = timedelta(minutes=15)
 """Absence may be believed only when a paused owner can surely no longer send."""
 
@@ -66,8 +78,24 @@ class JobRunner:
     async def submit(self, submission_id: UUID) -> None:
         """Send a reserved submission once and apply what became of it."""
         outcome = await self._sender.send(submission_id)
+        if outcome is None:
+            # Somebody else's, or one whose owner wrote its answer down and died.
+            outcome = await self._testimony(submission_id)
         if outcome is not None:
             await self._settle(submission_id, outcome)
+
+    async def _testimony(self, submission_id: UUID) -> SendOutcome | None:
+        """What was written down of an outcome that was never applied."""
+        async with self._db.transaction() as tx:
+            submissions = SubmissionRepository(tx.session)
+            submission = await submissions.find(submission_id)
+            if submission is None or submission.state not in (
+                SubmissionState.SUBMITTING,
+                SubmissionState.IN_DOUBT,
+            ):
+                return None
+            evidence = await submissions.list_evidence(submission_id)
+        return _read_testimony(submission, evidence)
 
     async def _settle(self, submission_id: UUID, outcome: SendOutcome) -> None:
         """T4 and what it means for the job, in one commit."""
@@ -118,6 +146,10 @@ class JobRunner:
             if submission is None or submission.state is not SubmissionState.IN_DOUBT:
                 return
             await submissions.update(submission_id, doubt_count=submission.doubt_count + 1)
+        known = await self._testimony(submission_id)
+        if known is not None:
+            await self._settle(submission_id, known)
+            return
         if self._is_overdue(submission):
             await self._close(submission)
             return
@@ -134,7 +166,10 @@ class JobRunner:
 
     async def _resend(self, submission: ProviderSubmission) -> None:
         outcome = await self._sender.resend(submission)
-        if outcome.kind in ("accepted", "refused"):
+        refused = outcome.kind == "refused" and outcome.error is not None
+        if refused and outcome.error.kind not in REPEATED_REFUSALS:  # type: ignore[union-attr]
+            return
+        if refused or outcome.kind == "accepted":
             await self._settle(submission.id, outcome)
 
     async def _ask(self, submission: ProviderSubmission) -> None:
@@ -263,13 +298,20 @@ class JobRunner:
             overdue = await SubmissionRepository(tx.session).list_past_deadline(500)
         await fail_point("reap.after_select")
         for submission in overdue:
-            await self._sweep(submission)
+            try:
+                await self._sweep(submission)
+            except Exception:
+                log.exception("sweep_of_submission_failed", submission_id=str(submission.id))
 
-    async def _sweep(self, submission: ProviderSubmission) -> None:
+    async def _sweep(self, overdue: ProviderSubmission) -> None:
         later = datetime.now(UTC) + timedelta(seconds=60)
+        deadline = overdue.state_deadline_at  # the session's copy is about to be read again
         async with self._db.transaction() as tx:
             submissions = SubmissionRepository(tx.session)
-            job = await self._locked_job(tx, submission.id)
+            job = await self._locked_job(tx, overdue.id)
+            submission = await submissions.lock(overdue.id)
+            if submission is None or submission.state_deadline_at != deadline:
+                return  # its owner, or another sweep, has gone on meanwhile
             match submission.state:
                 case SubmissionState.RESERVED:
                     await submissions.update(submission.id, state_deadline_at=later)
@@ -299,3 +341,24 @@ class JobRunner:
                     # A finished one is the business of the asset's fetch.
                     await submissions.update(submission.id, state_deadline_at=None)
         await fail_point("reap.after_update")
+
+
+def _read_testimony(
+    submission: ProviderSubmission, evidence: Sequence[SubmissionEvidence]
+) -> SendOutcome | None:
+    """The outcome that the evidence proves. An id counts whoever brought it; a no counts when it
+    is the answer to the very try that is in question."""
+    for item in evidence:
+        if item.provider_job_id is not None:
+            return SendOutcome("accepted", submission.fence, accepted=accepted_from(item))
+    for item in evidence:
+        if item.fence != submission.fence or item.detail.get("resend"):
+            continue
+        if item.kind == "refusal":
+            error = ProviderError(
+                ErrorKind(item.detail["kind"]),
+                item.detail.get("message", ""),
+                code=item.detail.get("code") or "",
+            )
+            return SendOutcome("refused", submission.fence, error=error)
+    return None

@@ -15,6 +15,7 @@ from pixsim7_backend.domain.job import (
     DEFAULT_PRIORITY,
     MAX_PRIORITY,
     MIN_PRIORITY,
+    IdempotencyKey,
     IdempotencyMismatch,
     InvalidJob,
     Job,
@@ -143,15 +144,22 @@ class JobService:
         if not 1 <= len(requests) <= MAX_BATCH:
             problem = FieldProblem("jobs", f"takes 1 to {MAX_BATCH} jobs")
             raise InvalidJob(f"A batch has 1 to {MAX_BATCH} jobs.", fields=[problem])
+        digest = _request_digest(requests)
+        if idempotency_key is not None:
+            # Before the checks: what was acceptable then may not be so now.
+            async with self._db.transaction() as tx:
+                jobs = JobRepository(tx.session)
+                earlier = await jobs.find_idempotency_key(user.id, idempotency_key)
+                if earlier is not None:
+                    return await self._replay(jobs, earlier, digest)
         checked = [await self._check(user, request) for request in requests]
         ids = [new_id() for _ in checked]
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx.session)
             if idempotency_key is not None:
-                digest = _request_digest(requests)
                 earlier = await jobs.claim_idempotency_key(user.id, idempotency_key, digest, ids)
                 if earlier is not None:
-                    return await self._replay(jobs, earlier.request_hash, digest, earlier.job_ids)
+                    return await self._replay(jobs, earlier, digest)
             await self._users.take_daily_jobs(user, len(checked))
             batch_id = new_id() if len(checked) > 1 else None
             rows = [
@@ -170,15 +178,15 @@ class JobService:
         return created
 
     async def _replay(
-        self, jobs: JobRepository, stored: bytes, digest: bytes, job_ids: Sequence[UUID]
+        self, jobs: JobRepository, earlier: IdempotencyKey, digest: bytes
     ) -> list[Job]:
-        if stored != digest:
+        if earlier.request_hash != digest:
             problem = FieldProblem("Idempotency-Key", "was used with another request")
             raise IdempotencyMismatch(
                 "This Idempotency-Key was used with another request.", fields=[problem]
             )
-        found = await jobs.find_many(job_ids)
-        return [found[job_id] for job_id in job_ids if job_id in found]
+        found = await jobs.find_many(earlier.job_ids)
+        return [found[job_id] for job_id in earlier.job_ids if job_id in found]
 
     async def estimate(self, user: User, request: NewJob) -> tuple[OperationSpec, Estimate, float]:
         """What a job would cost and how long it may take; checks it as acceptance would."""
@@ -282,7 +290,7 @@ class JobService:
         **filters: Any,
     ) -> Page[Job]:
         """One's own jobs, newest first."""
-        wanted = [status] if isinstance(status, JobStatus) else list(status or ())
+        wanted = [JobStatus(status)] if isinstance(status, str) else list(status or ())
         async with self._db.transaction() as tx:
             rows = await JobRepository(tx.session).list_for(
                 user.id,
@@ -345,10 +353,8 @@ class JobService:
             )
             if job is None:
                 raise await self._conflict(jobs, job_id, "completed")
-            job = await self._add_charge(tx, job)
-            await self._users.record_daily_usage(
-                job.user_id, jobs_completed=1, credits_spent=job.charged_credits
-            )
+            job = await self.settle_charges(job_id)
+            await self._users.record_daily_usage(job.user_id, jobs_completed=1)
             self._publish(tx, "job:completed", job, {"asset_id": str(asset_id)})
             for child in await jobs.release_children(job_id):
                 self._publish(tx, "job:updated", child, {"waits_for_parent": False})
@@ -373,10 +379,8 @@ class JobService:
             )
             if job is None:
                 raise await self._conflict(jobs, job_id, "failed")
-            job = await self._add_charge(tx, job)
-            await self._users.record_daily_usage(
-                job.user_id, jobs_failed=1, credits_spent=job.charged_credits
-            )
+            job = await self.settle_charges(job_id)
+            await self._users.record_daily_usage(job.user_id, jobs_failed=1)
             self._publish(tx, "job:failed", job, {"code": code, "message": message})
             for child in await jobs.waiting_children(job_id):
                 await self.mark_failed(
@@ -401,9 +405,14 @@ class JobService:
             return job
 
     async def call_for_attention(self, job_id: UUID, code: str, message: str) -> Job | None:
-        """A person has to decide; the job does not go on by itself."""
+        """A person has to decide; the job does not go on by itself.
+
+        A job that never heard from its provider leaves the line: it may be running there.
+        """
         async with self._db.transaction() as tx:
-            job = await JobRepository(tx.session).update(
+            jobs = JobRepository(tx.session)
+            await jobs.move(job_id, JobStatus.PROCESSING)
+            job = await jobs.update(
                 job_id,
                 attention_code=code,
                 attention_message=message,
@@ -414,13 +423,22 @@ class JobService:
                 self._publish(tx, "job:attention", job, {"code": code, "message": message})
             return job
 
-    async def _add_charge(self, tx: Transaction, job: Job) -> Job:
-        """What all attempts of the job have cost so far."""
-        submissions = await SubmissionRepository(tx.session).list_of_job(job.id)
-        charged = sum((item.charged_credits or Decimal(0) for item in submissions), Decimal(0))
-        if charged == job.charged_credits:
-            return job
-        return await JobRepository(tx.session).update(job.id, charged_credits=charged) or job
+    async def settle_charges(self, job_id: UUID) -> Job:
+        """Add up what all attempts of the job have cost; what is new of it counts as used today."""
+        async with self._db.transaction() as tx:
+            jobs = JobRepository(tx.session)
+            job = await jobs.lock(job_id)
+            if job is None:
+                raise JobNotFound("There is no such job.")
+            submissions = await SubmissionRepository(tx.session).list_of_job(job_id)
+            ended = [item for item in submissions if item.state not in HOLDING_STATES]
+            charged = sum((item.charged_credits or Decimal(0) for item in ended), Decimal(0))
+            if charged == job.charged_credits:
+                return job
+            await self._users.record_daily_usage(
+                job.user_id, credits_spent=charged - job.charged_credits
+            )
+            return await jobs.update(job_id, charged_credits=charged) or job
 
     async def _conflict(self, jobs: JobRepository, job_id: UUID, wanted: str) -> Exception:
         job = await jobs.find(job_id)
@@ -504,12 +522,15 @@ class JobService:
             attention = job.attention_code is not None
             if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED) and not attention:
                 raise JobStateConflict(f"The job is {job.status.value}; only an ended one can be.")
-            unresolved = await SubmissionRepository(tx.session).find_unresolved(job_id)
+            submissions = SubmissionRepository(tx.session)
+            unresolved = await submissions.find_unresolved(job_id)
             if unresolved is not None and unresolved.state is not SubmissionState.COMPLETED_REMOTE:
                 raise JobStateConflict("An earlier attempt is still under way at the provider.")
             if unresolved is not None:
                 raise JobStateConflict("A result of an earlier attempt is on its way.")
-            if attention and not accept_second_charge:
+            attempts = await submissions.list_of_job(job_id)
+            is_unknown = bool(attempts) and attempts[-1].state is SubmissionState.CLOSED_UNKNOWN
+            if is_unknown and not accept_second_charge:
                 problem = FieldProblem("accept_second_charge", "must be true", [True])
                 raise InvalidJob(
                     "The last attempt may have been charged; another may cost twice.",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pixsim7_backend.domain.submission import ProviderSubmission
-from pixsim7_backend.domain.vocabulary import ErrorKind, VideoStatus
+from pixsim7_backend.domain.vocabulary import ErrorKind, SubmissionState, VideoStatus
 
 MAX_ATTEMPTS = 6
 MAX_UNCHARGED_FAILURES = 2
@@ -27,6 +27,8 @@ class GiveUp:
 
 def after_refusal(submission: ProviderSubmission) -> Retry | GiveUp:
     """The provider said no, or could not be reached, before anything was paid."""
+    if submission.state is SubmissionState.ABANDONED and submission.error_kind is None:
+        return Retry(0.0)  # withdrawn before it was sent: nobody refused anything
     kind = submission.error_kind or ErrorKind.TRANSIENT
     said = submission.error_message or "The provider gave no reason."
     match kind:

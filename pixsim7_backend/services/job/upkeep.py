@@ -47,22 +47,32 @@ class Upkeep:
         self._runner = runner
         self._event_retention = timedelta(days=settings.event_retention_days)
 
-    async def every_few_seconds(self) -> None:
-        """Whoever waits is dispatched, and what is due is polled, even if a wake-up was lost."""
+    async def sweep(self) -> None:
+        """The nets under lost wake-ups, and under workers that died. Never raises: what one net
+        cannot do now, the next sweep does, and the others are not held up."""
+        for net in (
+            self._wake_polls,
+            self._runner.sweep_deadlines,
+            self._release_lapsed,
+            self._ingest.sweep,
+            self._dispatcher.dispatch_all,
+        ):
+            try:
+                await net()
+            except Exception as error:
+                log.warning("sweep_failed", net=net.__name__, error=repr(error))
+
+    async def _wake_polls(self) -> None:
         async with self._db.transaction() as tx:
             tx.enqueue("poll", dedupe_key="poll:net")
-        await self._dispatcher.dispatch_all()
 
-    async def every_minute(self) -> None:
-        """Deadlines of submissions, lapsed reservations, lost fetches."""
-        await self._runner.sweep_deadlines()
+    async def _release_lapsed(self) -> None:
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx.session)
             for account_id in await accounts.release_lapsed():
                 account = await accounts.find(account_id)
                 if account is not None:
                     tx.enqueue("dispatch", account.provider_id)
-        await self._ingest.sweep()
 
     async def every_ten_minutes(self) -> None:
         """Read the balances that were not read for a while."""
@@ -84,6 +94,16 @@ class Upkeep:
                 jobs = JobRepository(tx.session)
                 removed = await jobs.delete_old_events(self._event_retention, 5000)
         await self._ingest.collect_garbage()
+
+    async def findings(self) -> dict[str, str]:
+        """What an operator should know: "ok", or a sentence for each thing that is not."""
+        async with self._db.transaction() as tx:
+            leaked = await AccountRepository(tx.session).count_leaked_reservations()
+            waiting = await JobRepository(tx.session).count_attention()
+        return {
+            "slots": "ok" if not leaked else f"{leaked} are held for work that has ended.",
+            "jobs": "ok" if not waiting else f"{waiting} wait for a person's decision.",
+        }
 
     async def sync_account(self, account_id: UUID) -> None:
         """Read one balance; trouble with the way is left to the next time."""

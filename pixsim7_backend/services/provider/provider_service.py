@@ -1,5 +1,6 @@
 """Providers: what they offer, and the life of a submission at one of them."""
 
+import random
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -8,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pixsim7_backend.domain.account import ProviderAccount
-from pixsim7_backend.domain.job import Job
+from pixsim7_backend.domain.account import AccountBusy, ProviderAccount
+from pixsim7_backend.domain.job import Job, JobNotFound, JobStateConflict
 from pixsim7_backend.domain.provider import (
     Accepted,
     Balance,
@@ -39,7 +40,11 @@ from pixsim7_backend.infrastructure.database.repositories.submission import Subm
 from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.registry import ProviderRegistry
-from pixsim7_backend.services.provider.submission_sender import SendOutcome, SubmissionSender
+from pixsim7_backend.services.provider.submission_sender import (
+    SendOutcome,
+    SubmissionSender,
+    output_to_json,
+)
 from pixsim7_backend.shared.errors import Conflict, NotFound
 from pixsim7_backend.shared.fail_points import fail_point
 from pixsim7_backend.shared.ids import new_id
@@ -96,26 +101,49 @@ class ProviderService:
         """Submit a job on an account once; returns the accepted submission.
 
         A slot reserved by hand on the account is adopted. Raises `SubmissionRefused`,
-        `SubmissionInDoubt`, or `AccountBusy` when no slot is free.
+        `SubmissionInDoubt`, `AccountBusy` when no slot is free, or `InsufficientCredits`. Whatever
+        was surely not taken is over with the exception: nothing tries it again by itself.
         """
         spec = self.registry.operation(job.provider_id, job.operation_type)
         validated = self.registry.validate(spec, params)
         async with self._db.transaction() as tx:
-            await JobRepository(tx.session).lock(job.id)
+            fresh = await self._startable(tx, job.id)
             await AccountRepository(tx.session).lock(account.id)
-            submission_id = await self.open_submission(tx, job, account, spec, validated)
+            submission_id = await self.open_submission(tx, fresh, account, spec, validated)
         outcome = await self._sender.send(submission_id)
-        if outcome is None or outcome.kind in ("withdrawn", "busy"):
-            raise Conflict("The submission was withdrawn before it was sent.")
+        if outcome is None:
+            raise Conflict("The submission was taken over before it was sent.")
         async with self._db.transaction() as tx:
-            submission = await self.apply_outcome(tx, submission_id, outcome)
-        if outcome.kind == "refused" and outcome.error is not None:
-            raise SubmissionRefused(outcome.error.message)
-        if outcome.kind == "unknown":
-            raise SubmissionInDoubt("The provider's answer was lost; it is being looked into.")
-        if outcome.kind == "not_sent":
-            raise SubmissionRefused(f"The provider could not be reached: {outcome.reason}")
-        return submission
+            await JobRepository(tx.session).lock(job.id)
+            if outcome.kind in ("not_sent", "busy"):
+                submission = await SubmissionRepository(tx.session).find(submission_id)
+                assert submission is not None  # noqa: S101
+                await self.abandon(tx, submission, outcome.reason, kind=ErrorKind.TRANSIENT)
+            else:
+                submission = await self.apply_outcome(tx, submission_id, outcome)
+        match outcome.kind:
+            case "refused":
+                assert outcome.error is not None  # noqa: S101
+                raise SubmissionRefused(outcome.error.message)
+            case "unknown":
+                raise SubmissionInDoubt("The provider's answer was lost; it is being looked into.")
+            case "not_sent":
+                raise SubmissionRefused(f"The provider could not be reached: {outcome.reason}")
+            case "withdrawn" | "busy":
+                raise Conflict("The submission was withdrawn before it was sent.")
+            case "accepted":
+                return submission
+
+    async def _startable(self, tx: Transaction, job_id: UUID) -> Job:
+        """The job, locked, if an attempt may start now."""
+        job = await JobRepository(tx.session).lock(job_id)
+        if job is None:
+            raise JobNotFound("There is no such job.")
+        if job.is_final:
+            raise JobStateConflict(f"The job is {job.status.value}.")
+        if await SubmissionRepository(tx.session).find_unresolved(job_id) is not None:
+            raise JobStateConflict("An attempt of this job is under way.")
+        return job
 
     async def check_status(
         self, submission: ProviderSubmission, account: ProviderAccount
@@ -186,7 +214,12 @@ class ProviderService:
                 await self._accounts.record_failure(account_id, error.message, kind=error.kind)
             raise
         await self._accounts.clear_error(account_id)
-        await self._accounts.update_credits(account_id, balance.credits, sync_started_at=started)
+        await self._accounts.update_credits(
+            account_id,
+            balance.credits,
+            sync_started_at=started,
+            charged_at_submit=adapter.manifest.charge_moment == "submit",
+        )
         return balance
 
     async def usable_account(self, account_id: UUID, user_id: UUID) -> UUID | None:
@@ -210,7 +243,8 @@ class ProviderService:
     ) -> UUID:
         """T2 for one job: slot, hold and row in the caller's transaction; job and account locked.
 
-        Raises `AccountBusy` when no slot is free.
+        Raises `AccountBusy` when no slot is free, `InsufficientCredits` when the credits are
+        promised to others.
         """
         row = new_submission(job, account, spec, params)
         await self.insert_submissions(tx, [row])
@@ -219,8 +253,9 @@ class ProviderService:
         if not await accounts.adopt_reservation(account.id, row["id"], credits):
             taken = await accounts.reserve([SlotRequest(account.id, credits, row["id"])])
             if not taken:
-                # Raising undoes the row inserted above.
-                await self._accounts.reserve_account(account.id, credits)
+                raise AccountBusy(f"All {account.max_concurrent_jobs} slots are in use.")
+        # Raising undoes all that was written above.
+        await self._accounts.require_cover(account.id)
         return UUID(str(row["id"]))
 
     async def insert_submissions(self, tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -257,8 +292,10 @@ class ProviderService:
                 return await self._doubt(tx, submission, outcome)
             case "not_sent" | "busy":
                 return await self._unsend(tx, submission, outcome)
-            case "withdrawn":
+            case "withdrawn" if submission.fence == outcome.fence:
                 return await self.abandon(tx, submission, outcome.reason)
+            case "withdrawn":
+                return submission
 
     async def _accept(
         self, tx: Transaction, submission: ProviderSubmission, accepted: Accepted
@@ -275,6 +312,17 @@ class ProviderService:
             return await self._doubt(tx, submission, outcome)
         if submission.state is SubmissionState.RESERVED:
             await submissions.move(submission.id, SubmissionState.SUBMITTING)
+        if (
+            submission.state is SubmissionState.CLOSED_UNKNOWN
+            and await submissions.find_unresolved(submission.job_id) is not None
+        ):
+            # Another attempt is under way: watch this one until its turn comes.
+            await submissions.update(
+                submission.id,
+                provider_job_id=accepted.provider_job_id,
+                next_poll_at=datetime.now(UTC) + timedelta(seconds=LATE_WATCH_S),
+            )
+            return submission
         account = await self._accounts.get_account(submission.account_id)
         manifest = self._calls.adapter(account).manifest
         eta = account.avg_generation_time_sec or submission.eta_s
@@ -366,7 +414,7 @@ class ProviderService:
             lease_until=None,
             error_kind=ErrorKind.AMBIGUOUS,
             error_message=reason[:500],
-            state_deadline_at=now + timedelta(hours=1),
+            state_deadline_at=now + timedelta(minutes=1),
         )
         if moved is None:
             return submission
@@ -399,7 +447,13 @@ class ProviderService:
         failures = current.send_failures + (outcome.kind == "not_sent")
         if failures >= MAX_SENDS:
             return await self.abandon(tx, current, outcome.reason, kind=ErrorKind.TRANSIENT)
-        delay_s = float(SEND_BACKOFF_S[failures - 1]) if outcome.kind == "not_sent" else 0.05
+        if outcome.kind == "not_sent":
+            delay_s = float(SEND_BACKOFF_S[failures - 1])
+        elif await submissions.is_doubt_open(current.account_id, current.operation_type):
+            # That may take half an hour: back into the line, for another account.
+            return await self.abandon(tx, current, "Its account is finding out about another job.")
+        else:
+            delay_s = random.uniform(0.05, 0.2)  # noqa: S311 - jitter, no secret
         await submissions.update(
             current.id,
             lease_until=None,
@@ -441,13 +495,13 @@ class ProviderService:
         submission = await submissions.lock(submission_id)
         if submission is None:
             raise SubmissionNotFound("There is no such submission.")
-        if report.status not in FINAL_REPORTS:
-            await submissions.update(submission_id, status=report.status, progress=report.progress)
-            return submission
-        if submission.state is SubmissionState.CLOSED_UNKNOWN:
-            revived = await submissions.move(submission_id, SubmissionState.ACCEPTED)
-            submission = revived or submission
+        if submission.state is SubmissionState.CLOSED_UNKNOWN and report.status in FINAL_REPORTS:
+            submission = await self._revive(tx, submission)
         if submission.state is not SubmissionState.ACCEPTED:
+            return submission
+        if report.status not in FINAL_REPORTS:
+            values = {} if report.progress is None else {"progress": report.progress}
+            await submissions.update(submission_id, status=report.status, **values)
             return submission
         await submissions.add_evidence(
             submission_id,
@@ -459,6 +513,13 @@ class ProviderService:
         if report.status is VideoStatus.COMPLETED:
             return await self._complete(tx, submission, report)
         return await self._fail(tx, submission, report)
+
+    async def _revive(self, tx: Transaction, submission: ProviderSubmission) -> ProviderSubmission:
+        """Late evidence of a closed one; it has to wait while another attempt is unresolved."""
+        submissions = SubmissionRepository(tx.session)
+        if await submissions.find_unresolved(submission.job_id) is not None:
+            return submission
+        return await submissions.move(submission.id, SubmissionState.ACCEPTED) or submission
 
     async def _complete(
         self, tx: Transaction, submission: ProviderSubmission, report: RemoteReport
@@ -570,8 +631,10 @@ class ProviderService:
         account = await accounts.lock(submission.account_id)
         await accounts.release_submission(submission.id)
         if account is not None and capture > 0:
+            manifest = self.registry.adapter(submission.provider_id).manifest
             seen = (
-                account.credits_synced_at is not None
+                manifest.charge_moment == "submit"
+                and account.credits_synced_at is not None
                 and submission.accepted_at is not None
                 and account.credits_synced_at > submission.accepted_at
             )
@@ -648,21 +711,3 @@ def new_submission(
         "eta_s": eta,
         "state_deadline_at": datetime.now(UTC) + timedelta(minutes=2),
     }
-
-
-def output_to_json(output: RemoteOutput) -> dict[str, Any]:
-    data = asdict(output)
-    data["media_type"] = output.media_type.value
-    data["expires_at"] = None if output.expires_at is None else output.expires_at.isoformat()
-    return data
-
-
-def output_from_json(data: Mapping[str, Any]) -> RemoteOutput:
-    expires_at = data.get("expires_at")
-    return RemoteOutput(
-        **{
-            **data,
-            "media_type": MediaType(data["media_type"]),
-            "expires_at": None if expires_at is None else datetime.fromisoformat(expires_at),
-        }
-    )

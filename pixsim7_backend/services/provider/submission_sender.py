@@ -7,15 +7,19 @@ No transaction is open while the provider is called. What follows from the outco
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Literal, Protocol
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import chain, repeat
+from typing import Any, Literal, Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from pixsim7_backend.domain.account import ProviderAccount
 from pixsim7_backend.domain.provider import (
@@ -25,10 +29,11 @@ from pixsim7_backend.domain.provider import (
     InputMedia,
     OperationParams,
     ProviderError,
+    RemoteOutput,
     SubmitRequest,
 )
-from pixsim7_backend.domain.submission import ProviderSubmission
-from pixsim7_backend.domain.vocabulary import ErrorKind, SubmissionClass
+from pixsim7_backend.domain.submission import ProviderSubmission, SubmissionEvidence
+from pixsim7_backend.domain.vocabulary import ErrorKind, MediaType, SubmissionClass
 from pixsim7_backend.infrastructure.database.engine import Database
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import (
@@ -43,12 +48,18 @@ from pixsim7_backend.shared.fail_points import fail_point
 
 log = structlog.get_logger()
 
-SUBMITTING_DEADLINE = timedelta(seconds=150)
-"""An intent without an outcome for this long is in doubt; longer than any paid call may take."""
+MAX_SEND_S = 900.0
+"""A try that takes longer is not kept alive any more, whatever it still waits for."""
+TESTIMONY_LIMIT_S = 3600.0
+TESTIMONY_PAUSES_S = (0.1, 0.5, 1.0, 2.0)
 
 
 class SubmissionWithdrawn(Exception):
     """The submission may no longer be sent: its job was cancelled, or somebody took it over."""
+
+
+class LeaseLost(Exception):
+    """The lease ran out before the intent: somebody else may have it by now."""
 
 
 class AccountSending(Exception):
@@ -112,16 +123,39 @@ class SubmissionSender:
             )
         if submission is None:
             return None
-        outcome = await self._try(submission, resend=False)
-        await self._testify(submission, outcome)
+        async with self._kept(submission):
+            outcome = await self._try(submission, resend=False)
+        await self._testify(submission, outcome, resend=False)
         return outcome
+
+    @asynccontextmanager
+    async def _kept(self, submission: ProviderSubmission) -> AsyncIterator[None]:
+        """Renew the lease while the block works: inputs may be large and vendors slow."""
+        beat = asyncio.create_task(self._beat(submission))
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.wait([beat])
+
+    async def _beat(self, submission: ProviderSubmission) -> None:
+        until = time.monotonic() + MAX_SEND_S
+        while time.monotonic() < until:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            try:
+                async with self._db.transaction() as tx:
+                    await SubmissionRepository(tx.session).renew_lease(
+                        submission.id, submission.fence, self._lease
+                    )
+            except Exception as error:  # the next beat may get through
+                log.warning("lease_not_renewed", error=repr(error))
 
     async def resend(self, submission: ProviderSubmission) -> SendOutcome:
         """Send the same bytes under the same key again; only where the provider de-duplicates."""
         if submission.submission_class is not SubmissionClass.KEYED:
             raise ValueError("only a keyed submission may be sent again")
         outcome = await self._try(submission, resend=True)
-        await self._testify(submission, outcome)
+        await self._testify(submission, outcome, resend=True)
         return outcome
 
     async def _try(self, submission: ProviderSubmission, *, resend: bool) -> SendOutcome:
@@ -205,7 +239,7 @@ class SubmissionSender:
             await fail_point("submit.after_body")
         except SubmissionWithdrawn as error:
             return SendOutcome("withdrawn", fence, reason=str(error))
-        except AccountSending:
+        except (AccountSending, LeaseLost):
             return SendOutcome("busy", fence)
         except Exception as error:
             return _read_failure(submission, error, declared=declared)
@@ -231,21 +265,41 @@ class SubmissionSender:
                 if job is None or job.cancel_requested_at is not None or job.is_final:
                     raise SubmissionWithdrawn("the job was cancelled")
                 moved = await SubmissionRepository(tx.session).declare_intent(
-                    submission.id, submission.fence, digest(request), SUBMITTING_DEADLINE
+                    submission.id, submission.fence, digest(request), self._lease
                 )
                 if moved is None:
-                    raise SubmissionWithdrawn("another worker took it over")
+                    raise LeaseLost("another worker may have taken it over")
                 at = boot_time()
         except SecondUnknown:
             raise AccountSending from None
         return at
 
-    async def _testify(self, submission: ProviderSubmission, outcome: SendOutcome) -> None:
-        """Evidence commits alone and without a fence, so that it survives whatever comes next."""
+    async def _testify(
+        self, submission: ProviderSubmission, outcome: SendOutcome, *, resend: bool
+    ) -> None:
+        """Evidence commits alone and without a fence, so that it survives whatever comes next. A
+        lost database is waited for: nobody else knows what the provider said."""
         if outcome.kind in ("withdrawn", "busy"):
             return
+        until = time.monotonic() + TESTIMONY_LIMIT_S
+        for pause_s in chain(TESTIMONY_PAUSES_S, repeat(TESTIMONY_PAUSES_S[-1])):
+            try:
+                await self._write_testimony(submission, outcome, resend=resend)
+                break
+            except (OSError, SQLAlchemyError) as error:
+                if time.monotonic() > until:
+                    raise
+                log.warning("testimony_waits", error=repr(error), retry_in_s=pause_s)
+                await asyncio.sleep(pause_s)
+        await fail_point("submit.after_evidence")
+
+    async def _write_testimony(
+        self, submission: ProviderSubmission, outcome: SendOutcome, *, resend: bool
+    ) -> None:
         kinds = {"accepted": "response", "refused": "refusal", "unknown": "no_answer"}
-        detail: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
+        detail: dict[str, Any] = {"reason": outcome.reason} if outcome.reason else {}
+        if resend:
+            detail["resend"] = True
         if outcome.error is not None:
             detail |= {
                 "kind": outcome.error.kind.value,
@@ -253,6 +307,8 @@ class SubmissionSender:
                 "message": outcome.error.message[:500],
             }
         accepted = outcome.accepted
+        if accepted is not None:
+            detail |= _accepted_to_json(accepted)
         async with self._db.transaction() as tx:
             await SubmissionRepository(tx.session).add_evidence(
                 submission.id,
@@ -261,7 +317,6 @@ class SubmissionSender:
                 provider_job_id=None if accepted is None else accepted.provider_job_id,
                 detail=detail,
             )
-        await fail_point("submit.after_evidence")
 
 
 def _read_failure(
@@ -280,6 +335,42 @@ def _read_failure(
     if not isinstance(error, HttpUncertain):
         log.exception("submit_failed", submission_id=str(submission.id))
     return SendOutcome("unknown", fence, reason=str(error) or type(error).__name__)
+
+
+def _accepted_to_json(accepted: Accepted) -> dict[str, Any]:
+    charged = accepted.credits_charged
+    data: dict[str, Any] = {} if charged is None else {"credits_charged": str(charged)}
+    if accepted.outputs:
+        data["outputs"] = [output_to_json(output) for output in accepted.outputs]
+    return data
+
+
+def accepted_from(evidence: SubmissionEvidence) -> Accepted:
+    """What the provider had said, from what was written down of it."""
+    charged = evidence.detail.get("credits_charged")
+    return Accepted(
+        evidence.provider_job_id or "",
+        None if charged is None else Decimal(charged),
+        tuple(output_from_json(data) for data in evidence.detail.get("outputs", ())),
+    )
+
+
+def output_to_json(output: RemoteOutput) -> dict[str, Any]:
+    data = asdict(output)
+    data["media_type"] = output.media_type.value
+    data["expires_at"] = None if output.expires_at is None else output.expires_at.isoformat()
+    return data
+
+
+def output_from_json(data: Mapping[str, Any]) -> RemoteOutput:
+    expires_at = data.get("expires_at")
+    return RemoteOutput(
+        **{
+            **data,
+            "media_type": MediaType(data["media_type"]),
+            "expires_at": None if expires_at is None else datetime.fromisoformat(expires_at),
+        }
+    )
 
 
 def digest(request: SubmitRequest) -> bytes:

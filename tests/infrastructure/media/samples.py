@@ -57,6 +57,16 @@ def film(
     return path
 
 
+def turned(source: Path, target: Path) -> Path:
+    """The same film with the note "show this a quarter turn clockwise"."""
+    data = bytearray(source.read_bytes())
+    at = data.index(b"tkhd") + 44
+    matrix = (0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
+    data[at : at + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in matrix)
+    target.write_bytes(data)
+    return target
+
+
 def _tone(output: Any, stream: Any, seconds: float) -> None:
     total = int(seconds * 48000)
     wave = (np.sin(np.arange(total) * 2 * np.pi * 440 / 48000) * 8000).astype(np.int16)

@@ -90,7 +90,26 @@ async def test_the_poster_is_not_black(tools: MediaTools, tmp_path: Path) -> Non
         assert np.asarray(poster.convert("L")).mean() > 60
 
 
-async def test_portrait_rotated_and_odd_sizes(tools: MediaTools, tmp_path: Path) -> None:
+async def test_a_turned_film_is_shown_upright(tools: MediaTools, mp4: Path, tmp_path: Path) -> None:
+    """The dark ground, at the bottom of the stored frames, is on the left."""
+    path = samples.turned(mp4, tmp_path / "turned.mp4")
+    info = await tools.probe(path)
+    assert (info.width, info.height, info.rotation) == (180, 320, 90)
+    made = await _derive(tools, path, tmp_path / "out")
+    assert _sizes(made) == [(135, 240), (180, 320), (180, 320)]
+    assert made.poster is not None
+    assert made.preview is not None
+    with Image.open(made.poster.path) as poster:
+        pictures = [np.asarray(poster.convert("L"), np.float64)]
+    with av.open(str(made.preview.path)) as preview:
+        frame = next(preview.decode(video=0))
+        assert (frame.width, frame.height, frame.rotation) == (180, 320, 0)
+        pictures.append(frame.to_ndarray(format="gray").astype(np.float64))
+    for grey in pictures:
+        assert grey[:, :30].mean() < 60 < 90 < grey[:, -60:].mean()
+
+
+async def test_portrait(tools: MediaTools, tmp_path: Path) -> None:
     portrait = samples.film(tmp_path / "p.mp4", size=(90, 162))
     made = await _derive(tools, portrait, tmp_path / "p")
     assert _sizes(made) == [(90, 162), (90, 162)]

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -164,6 +166,36 @@ async def test_another_process_takes_over_the_spool(adapter: LocalAdapter, tmp_p
         assert (await finished(second, "k6")).status is VideoStatus.COMPLETED
     finally:
         second.close()
+
+
+def test_renderer_follows_its_killed_parent(tmp_path: Path) -> None:
+    program = """
+import asyncio, sys
+from pathlib import Path
+from tests.providers.local.test_adapter import LocalAdapter, context, film_request
+
+async def main() -> None:
+    adapter = LocalAdapter(Path(sys.argv[1]), "m1", renderers=1)
+    await adapter.submit(film_request("k", duration=15, quality="1080p"), context())
+    print(*[child.pid for child in adapter.pool._children.values()], flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "spool")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        renderer = int(parent.stdout.readline())
+        os.kill(renderer, 0)
+        parent.kill()
+    for _ in range(200):
+        if not Path(f"/proc/{renderer}/cmdline").exists():
+            break
+        if not Path(f"/proc/{renderer}/cmdline").read_bytes():
+            break  # dead, and not yet collected by the machine's init
+        time.sleep(0.05)
+    else:
+        raise AssertionError("the renderer outlived its parent")
 
 
 async def test_renderer_that_always_dies_fails_the_job(adapter: LocalAdapter) -> None:

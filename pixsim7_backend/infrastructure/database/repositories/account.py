@@ -11,7 +11,11 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, t
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pixsim7_backend.domain.account import AccountGrant, ProviderAccount, Reservation
-from pixsim7_backend.domain.submission import ProviderSubmission
+from pixsim7_backend.domain.submission import (
+    HOLDING_STATES,
+    UNRESOLVED_STATES,
+    ProviderSubmission,
+)
 from pixsim7_backend.domain.vocabulary import AccountStatus, OperationType, SubmissionState
 from pixsim7_backend.shared.ids import new_id
 
@@ -118,10 +122,6 @@ class AccountRepository:
         if provider_id is not None:
             statement = statement.where(ProviderAccount.provider_id == provider_id)
         return await self._session.scalar(statement) or 0
-
-    async def serialise(self, key: int) -> None:
-        """Only one transaction at a time goes on past this."""
-        await self._session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     async def list_due_for_sync(self, providers: Sequence[str], older_than_s: float) -> list[UUID]:
         """Accounts whose balance was not read lately, and exhausted ones that may have refilled."""
@@ -343,8 +343,25 @@ class AccountRepository:
         )
         return list(await self._session.scalars(statement))
 
-    async def count_reservations(self, account_id: UUID) -> int:
-        statement = select(func.count()).where(Reservation.account_id == account_id)
+    async def is_in_use(self, account_id: UUID) -> bool:
+        """Whether something is reserved on it, or a result has still to come home from it."""
+        statement = select(
+            exists().where(Reservation.account_id == account_id)
+            | exists().where(
+                ProviderSubmission.account_id == account_id,
+                ProviderSubmission.state.in_(UNRESOLVED_STATES),
+            )
+        )
+        return bool(await self._session.scalar(statement))
+
+    async def count_leaked_reservations(self) -> int:
+        """Slots whose submission needs none any more; always zero."""
+        statement = (
+            select(func.count())
+            .select_from(Reservation)
+            .join(ProviderSubmission, ProviderSubmission.id == Reservation.submission_id)
+            .where(ProviderSubmission.state.not_in(HOLDING_STATES))
+        )
         return await self._session.scalar(statement) or 0
 
     async def drop_holds_seen_by_balance(self, account_id: UUID, sync_started_at: datetime) -> None:

@@ -140,6 +140,19 @@ class AssetRepository:
         )
         return (await self._session.scalars(statement)).one_or_none()
 
+    async def renew_fetch(self, asset_id: UUID, attempt: int, lease: timedelta) -> None:
+        """The fetcher is still at it; nothing happens when another attempt has begun."""
+        await self._session.execute(
+            update(Asset)
+            .where(
+                Asset.id == asset_id,
+                Asset.fetch_attempts == attempt,
+                Asset.sync_status == SyncStatus.DOWNLOADING,
+            )
+            .values(fetch_after=func.clock_timestamp() + lease)
+            .execution_options(synchronize_session=False)
+        )
+
     async def list_due_fetches(self, limit: int) -> list[UUID]:
         """Assets whose fetch is due or whose fetcher went away, most urgent first."""
         statement = (

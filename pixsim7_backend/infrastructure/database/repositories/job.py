@@ -56,7 +56,7 @@ _LINE = text(
             WHERE provider_id = :provider_id AND user_id = p.user_id AND {_WAITING}
               AND available_at <= now()
             ORDER BY priority, created_at
-            LIMIT LEAST(:limit, coalesce(p.max_concurrent_jobs - p.running, :limit))
+            LIMIT GREATEST(LEAST(:limit, coalesce(p.max_concurrent_jobs - p.running, :limit)), 0)
         ) c
     ) j
     ORDER BY j.priority, share, j.created_at, j.id
@@ -103,6 +103,9 @@ class JobRepository:
         )
         if taken is not None:
             return None
+        return await self.find_idempotency_key(user_id, key)
+
+    async def find_idempotency_key(self, user_id: UUID, key: str) -> IdempotencyKey | None:
         return await self._session.get(IdempotencyKey, (user_id, key), populate_existing=True)
 
     async def add_many(self, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
@@ -241,6 +244,8 @@ class JobRepository:
             Job.status == JobStatus.PENDING,
             open_submission_id=None,
             progress=None,
+            attention_code=None,
+            attention_message=None,
             waiting_reason=reason,
             available_at=func.now() + timedelta(seconds=delay_s),
         )
@@ -327,6 +332,10 @@ class JobRepository:
     async def providers_with_waiting(self) -> list[str]:
         statement = text(f"SELECT DISTINCT provider_id FROM jobs WHERE {_WAITING}")  # noqa: S608
         return [row[0] for row in await self._session.execute(statement)]
+
+    async def count_attention(self) -> int:
+        statement = select(func.count()).where(Job.attention_code.is_not(None))
+        return await self._session.scalar(statement) or 0
 
     async def ahead_of(self, job: Job) -> int:
         """How many waiting jobs of this provider come before it by priority and age."""

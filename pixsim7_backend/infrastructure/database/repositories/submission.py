@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, func, or_, select, text, update
+from sqlalchemy import Float, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,7 @@ from pixsim7_backend.domain.submission import (
     ProviderUpload,
     SubmissionEvidence,
 )
-from pixsim7_backend.domain.vocabulary import ErrorKind, SubmissionState
+from pixsim7_backend.domain.vocabulary import ErrorKind, OperationType, SubmissionState
 from pixsim7_backend.infrastructure.database.repositories.transition import transition
 
 POLLED_STATES = (SubmissionState.ACCEPTED, SubmissionState.CLOSED_UNKNOWN)
@@ -106,12 +106,30 @@ class SubmissionRepository:
             .values(
                 fence=ProviderSubmission.fence + 1,
                 lease_until=func.clock_timestamp() + lease,
-                state_deadline_at=func.clock_timestamp() + lease * 2,
+                state_deadline_at=func.clock_timestamp() + lease,
             )
             .returning(ProviderSubmission)
             .execution_options(populate_existing=True, synchronize_session=False)
         )
         return (await self._session.scalars(statement)).one_or_none()
+
+    async def renew_lease(self, submission_id: UUID, fence: int, lease: timedelta) -> None:
+        """Its owner is still at it; nothing happens when somebody else has taken it over."""
+        await self._session.execute(
+            update(ProviderSubmission)
+            .where(
+                ProviderSubmission.id == submission_id,
+                ProviderSubmission.fence == fence,
+                ProviderSubmission.state.in_(
+                    [SubmissionState.RESERVED, SubmissionState.SUBMITTING]
+                ),
+            )
+            .values(
+                lease_until=func.clock_timestamp() + lease,
+                state_deadline_at=func.clock_timestamp() + lease,
+            )
+            .execution_options(synchronize_session=False)
+        )
 
     async def move(
         self,
@@ -159,6 +177,18 @@ class SubmissionRepository:
             if "single_doubt" in str(error.orig):
                 raise SecondUnknown from None
             raise
+
+    async def is_doubt_open(self, account_id: UUID, operation: OperationType) -> bool:
+        """Whether a submission of this account and operation is in doubt."""
+        statement = select(
+            exists().where(
+                ProviderSubmission.account_id == account_id,
+                ProviderSubmission.operation_type == operation,
+                ProviderSubmission.state == SubmissionState.IN_DOUBT,
+                ProviderSubmission.submission_class.in_(["C", "D"]),
+            )
+        )
+        return bool(await self._session.scalar(statement))
 
     async def update(self, submission_id: UUID, **values: Any) -> None:
         await self._session.execute(

@@ -1,13 +1,16 @@
 """Planar float pictures (3, height, width) in 0..1, and layers that a camera looks past."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from pixsim7_backend.providers.local.film.noise import F32
+from pixsim7_backend.providers.local.film.noise import F32, f32
 
 # Rows worked on at once: small enough that a strip of a few planes stays in the cache.
 STRIP = 24
+BLOCK = 32
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,32 @@ def add(out: F32, colour: F32, amount: F32) -> None:
                 plane += part * np.float32(strength)
 
 
+def lay(out: F32, alpha: F32, colour: F32 | None, left: float, top: float) -> None:
+    """Composite at a fractional place; without a colour it only darkens."""
+    _, height, width = out.shape
+    ix, iy = math.floor(left), math.floor(top)
+    fx, fy = np.float32(left - ix), np.float32(top - iy)
+    x0, y0 = max(0, -ix), max(0, -iy)
+    x1 = min(alpha.shape[1] - 1, width - ix)
+    y1 = min(alpha.shape[0] - 1, height - iy)
+    if x1 <= x0 or y1 <= y0:
+        return
+
+    def moved(plane: F32) -> F32:
+        padded = plane[..., max(0, y0 - 1) : y1, max(0, x0 - 1) : x1]
+        if x0 == 0:
+            padded = np.concatenate([padded[..., :1] * 0, padded], axis=-1)
+        if y0 == 0:
+            padded = np.concatenate([padded[..., :1, :] * 0, padded], axis=-2)
+        across = padded[..., 1:] * (1 - fx) + padded[..., :-1] * fx
+        return f32(across[..., 1:, :] * (1 - fy) + across[..., :-1, :] * fy)
+
+    patch = out[:, iy + y0 : iy + y1, ix + x0 : ix + x1]
+    patch *= 1 - moved(alpha)
+    if colour is not None:
+        patch += moved(colour)
+
+
 def shifted(texture: F32, x: float, y: float, width: int, height: int) -> F32:
     """A window of `texture` at a fractional place (at least one pixel inside its edges)."""
     x = min(max(x, 0.0), texture.shape[-1] - width)
@@ -74,12 +103,17 @@ def shifted(texture: F32, x: float, y: float, width: int, height: int) -> F32:
     extra = 1 if fy > 0.004 else 0
     rows = texture[..., iy : iy + height + extra, :]
     if fx > 0.004:
-        flat = rows[..., ix : ix + width] * (1 - fx)
-        flat += rows[..., ix + 1 : ix + width + 1] * fx
+        start = rows[..., ix : ix + width]
+        flat = rows[..., ix + 1 : ix + width + 1] - start
+        flat *= fx
+        flat += start
     else:
         flat = rows[..., ix : ix + width]
     if extra:
-        flat = flat[..., :-1, :] * (1 - fy) + flat[..., 1:, :] * fy
+        lower = flat[..., 1:, :] - flat[..., :-1, :]
+        lower *= fy
+        lower += flat[..., :-1, :]
+        flat = lower
     return flat
 
 
@@ -136,6 +170,12 @@ class Layer:
         self.solid_from = int(open_rows[-1]) + 1 if open_rows.size else 0
         seen = np.flatnonzero(alpha.max(axis=1) > 0.001)
         self.first_row = max(0, int(seen[0]) - 1) if seen.size else rows
+        # Which squares of the sheet hold anything: a trunk is narrow, a treetop small.
+        down, across = -(-rows // BLOCK), -(-width // BLOCK)
+        padded = np.zeros((down * BLOCK, across * BLOCK), bool)
+        padded[:rows, :width] = alpha > 0.001
+        squares = padded.reshape(down, BLOCK, across, BLOCK)
+        self.blocks: npt.NDArray[np.bool_] = np.asarray(squares.any(axis=(1, 3)), dtype=bool)
 
     def recolour(self, colour: F32) -> None:
         np.multiply(colour, self.alpha, out=self.sheet[:3])
@@ -159,22 +199,49 @@ class Layer:
         solid = min(max(self.solid_at(view, height), start), stop)
         for low in range(start, solid, STRIP):
             high = min(solid, low + STRIP)
-            piece = self._window(self.sheet, view, low, high, width)
-            band = out[:, low:high]
-            band *= piece[3]
-            band += piece[:3]
+            for first, last in self._painted(view, low, high, width):
+                piece = self._window(self.sheet, view, (low, high), (first, last), width)
+                band = out[:, low:high, first:last]
+                band *= piece[3]
+                band += piece[:3]
         for low in range(solid, stop, STRIP):
             high = min(stop, low + STRIP)
-            out[:, low:high] = self._window(self.sheet[:3], view, low, high, width)
+            rows = (low, high)
+            out[:, low:high] = self._window(self.sheet[:3], view, rows, (0, width), width)
 
-    def _window(self, texture: F32, view: View, start: int, stop: int, width: int) -> F32:
+    def _painted(self, view: View, low: int, high: int, width: int) -> list[tuple[int, int]]:
+        """Runs of screen columns in which these rows hold anything at all."""
+        scale = 1 + view.dolly * self.depth
+        middle = self.horizon + view.y * self.depth - self.top
+        ends = [middle + (row - self.horizon) / scale for row in (low, high)]
+        first = max(0, int(ends[0]) // BLOCK)
+        last = int(ends[1] + 1) // BLOCK + 1
+        used = np.asarray(self.blocks[first:last].any(axis=0))
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], used, [False]]).astype(np.int8)))
+        left, centre = self.margin + view.x * self.depth, width / 2
+        places = centre + (edges * BLOCK - left - centre) * scale
+        runs = [
+            (max(0, int(a) - 2), min(width, int(b) + 3))
+            for a, b in zip(places[0::2], places[1::2], strict=True)
+        ]
+        return [(a, b) for a, b in runs if b > a]
+
+    def _window(
+        self,
+        texture: F32,
+        view: View,
+        rows: tuple[int, int],
+        columns: tuple[int, int],
+        width: int,
+    ) -> F32:
+        (start, stop), (first, last) = rows, columns
         scale = 1 + view.dolly * self.depth
         left = self.margin + view.x * self.depth
         if abs(scale - 1) < 1e-5:
             y = start + view.y * self.depth - self.top
-            return shifted(texture, left, y, width, stop - start)
+            return shifted(texture, left + first, y, last - first, stop - start)
         centre = width / 2
-        xs = left + centre + (np.arange(width, dtype=np.float32) - centre) / scale
+        xs = left + centre + (np.arange(first, last, dtype=np.float32) - centre) / scale
         screen_rows = np.arange(start, stop, dtype=np.float32)
         ys = self.horizon + (screen_rows - self.horizon) / scale + view.y * self.depth - self.top
         return sampled(texture, xs, ys)

@@ -42,6 +42,9 @@ class _Painter:
         except BaseException as error:  # raised again in the encoding thread
             self.failure = error
         finally:
+            close = getattr(self.frames, "close", None)
+            if close is not None:
+                close()
             self.waiting.put(None)
 
     def __iter__(self) -> Iterator[av.VideoFrame]:

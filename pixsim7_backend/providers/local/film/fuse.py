@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from pixsim7_backend.providers.local.film.canvas import View, mix
+from pixsim7_backend.providers.local.film.canvas import View, lay, mix
 from pixsim7_backend.providers.local.film.media import open_picture, planar
-from pixsim7_backend.providers.local.film.noise import F32, blur, f32, smoothstep
+from pixsim7_backend.providers.local.film.noise import F32, blur, smoothstep
 from pixsim7_backend.providers.local.film.photo import TINTS
 from pixsim7_backend.providers.local.film.setting import Scene, Setting
 
@@ -110,31 +110,5 @@ class Fusion:
             tall, wide = one.alpha.shape
             left = one.x * width - wide / 2 + sway - view.x * one.depth * 0.35
             top = one.y * height - tall / 2 + bob
-            self._lay(out, one.shadow, None, left + 0.012 * unit, top + 0.03 * unit)
-            self._lay(out, one.alpha, one.colour, left, top)
-
-    @staticmethod
-    def _lay(out: F32, alpha: F32, colour: F32 | None, left: float, top: float) -> None:
-        """Composite at a fractional place; without a colour it only darkens."""
-        _, height, width = out.shape
-        ix, iy = math.floor(left), math.floor(top)
-        fx, fy = np.float32(left - ix), np.float32(top - iy)
-        x0, y0 = max(0, -ix), max(0, -iy)
-        x1 = min(alpha.shape[1] - 1, width - ix)
-        y1 = min(alpha.shape[0] - 1, height - iy)
-        if x1 <= x0 or y1 <= y0:
-            return
-
-        def moved(plane: F32) -> F32:
-            padded = plane[..., max(0, y0 - 1) : y1, max(0, x0 - 1) : x1]
-            if x0 == 0:
-                padded = np.concatenate([padded[..., :1] * 0, padded], axis=-1)
-            if y0 == 0:
-                padded = np.concatenate([padded[..., :1, :] * 0, padded], axis=-2)
-            across = padded[..., 1:] * (1 - fx) + padded[..., :-1] * fx
-            return f32(across[..., 1:, :] * (1 - fy) + across[..., :-1, :] * fy)
-
-        patch = out[:, iy + y0 : iy + y1, ix + x0 : ix + x1]
-        patch *= 1 - moved(alpha)
-        if colour is not None:
-            patch += moved(colour)
+            lay(out, one.shadow, None, left + 0.012 * unit, top + 0.03 * unit)
+            lay(out, one.alpha, one.colour, left, top)

@@ -1,7 +1,9 @@
 """The seven operations: from a request to frames, or to one picture."""
 
+import threading
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +34,7 @@ from pixsim7_backend.providers.local.film.vocabulary import read_prompt
 Pixels = npt.NDArray[np.uint8]
 # The last frame is compared with one so many frames earlier to learn how the camera moved.
 LOOK_BACK = 4
+PAINTERS = 2
 
 
 @dataclass(frozen=True)
@@ -108,13 +111,28 @@ def filmed(
     first: int = 0,
     vignette: float = 0.26,
 ) -> Iterator[av.VideoFrame]:
-    """The frames of a scene from number `first` on."""
+    """The frames of a scene from number `first` on; two are painted at a time, given in order."""
     finish = Finish(setting.width, setting.height, setting.brief.seed, vignette=vignette)
-    out = np.zeros((3, setting.height, setting.width), np.float32)
-    for number in range(first, total):
+    own = threading.local()
+
+    def paint(number: int) -> av.VideoFrame:
+        if not hasattr(own, "out"):
+            own.out = np.zeros((3, setting.height, setting.width), np.float32)
         t = float(number / rate)
-        scene.draw(out, t, setting.camera.at(t))
-        yield finish.frame(out, number)
+        scene.draw(own.out, t, setting.camera.at(t))
+        return finish.frame(own.out, number)
+
+    with ThreadPoolExecutor(PAINTERS, "painter") as pool:
+        ahead: deque[Future[av.VideoFrame]] = deque()
+        try:
+            for number in range(first, total):
+                ahead.append(pool.submit(paint, number))
+                if len(ahead) > PAINTERS:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _extension(request: FilmRequest) -> Reel:

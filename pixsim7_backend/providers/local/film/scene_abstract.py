@@ -60,7 +60,9 @@ class Abstract:
         tone = np.abs(np.mod(phase * np.float32(0.36), np.float32(2)) - 1)
         index = np.clip(tone * 1023, 0, 1023).astype(np.int32)
         sheen = np.clip(shade, 0, 1) ** 3 * np.float32(0.3)
-        lift = 0.82 + 0.4 * shade
+        # Fine threads along the folds, as in woven silk.
+        threads = np.sin(phase * np.float32(26) + push_y * np.float32(3))
+        lift = 0.82 + 0.4 * shade + np.float32(0.055) * threads * (1 - np.abs(shade))
         for c in range(3):
             plane = np.take(self.strip[c], index) * lift + sheen
             out[c] = resize(plane, out.shape[2], out.shape[1])

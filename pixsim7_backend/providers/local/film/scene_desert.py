@@ -60,7 +60,10 @@ class Desert:
         facing = np.clip(0.5 + 0.55 * self.side * slope, 0, 1).astype(np.float32)
         # The knife edge winds down from each summit; on one side light, on the other shadow.
         wander = fbm(random, width, rows, scale * 0.55, octaves=3, gain=0.4, stretch=1.3)
-        edge = facing[None, :] + 0.14 * wander - 0.25 * inside / (rise * 2.2)
+        # Down the flank the edge runs away from the sun, in a curve.
+        run = self.side * 1.5 * inside ** np.float32(0.94) + wander * (0.05 * scale)
+        source = np.clip(np.arange(width)[None, :] + run, 0, width - 1).astype(np.intp)
+        edge = facing[source] + 0.05 * wander - 0.1 * inside / (rise * 2.2)
         light = smoothstep(0.40, 0.58, edge) * 0.8 + 0.2 * smoothstep(0.1, 1.0, edge)
         period = unit * (0.006 + 0.012 * depth)
         warp = fbm(random, width, rows, unit * 0.12, octaves=3) * 1.9

@@ -37,7 +37,7 @@ class Forest:
             far, middle, near = mix(far, rgb("e8a050"), 0.5), rgb("8a4420"), rgb("2a120a")
         snowy = brief.has("snow")
         if snowy:
-            white = mix(setting.palette.sky[4], rgb("ffffff"), 0.3)
+            white = mix(setting.palette.sky[4], rgb("dfeaff"), 0.55)
             far, middle = mix(far, white, 0.6), mix(mix(middle, rgb("44586c"), 0.6), white, 0.12)
             near = mix(near, rgb("101a26"), 0.7)
         self.horizon = int(h * 0.62)

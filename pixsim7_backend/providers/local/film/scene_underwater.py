@@ -9,7 +9,7 @@ from pixsim7_backend.providers.local.film.canvas import Layer, View, add, gradie
 from pixsim7_backend.providers.local.film.noise import F32, fbm, fbm_line, resize, smoothstep
 from pixsim7_backend.providers.local.film.particles import splat
 from pixsim7_backend.providers.local.film.setting import Setting
-from pixsim7_backend.providers.local.film.terrain import Ridge, paint_ridge
+from pixsim7_backend.providers.local.film.terrain import Ridge, paint_ridges
 
 WATERS = (
     ("c8fff4", "3cc4d8", "0f7fb0", "084a80", "041f4a"),
@@ -99,7 +99,7 @@ class Underwater:
                 relief=0.2,
             ),
         ]
-        self.layers: list[Layer] = [paint_ridge(setting, r, hz) for r in ridges]
+        self.layers: list[Layer] = paint_ridges(setting, ridges, hz)
         self.caustic = [
             fbm(random, 256, 256, 40, octaves=2, stretch=1.5).reshape(-1) for _ in range(2)
         ]

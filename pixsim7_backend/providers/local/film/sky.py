@@ -1,5 +1,7 @@
 """The sky: gradient, sun or moon with their glow, drifting clouds, stars, aurora."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from pixsim7_backend.providers.local.film.canvas import (
@@ -30,7 +32,7 @@ DEPTH = 0.05
 class Sky:
     """Everything behind the furthest ridge, above `horizon` (a row of the frame)."""
 
-    def __init__(self, setting: Setting, horizon: int, *, clouds: bool = True) -> None:
+    def __init__(self, setting: Setting, horizon: int, *, sun_x: float | None = None) -> None:
         self.setting, self.horizon = setting, horizon
         palette, random = setting.palette, setting.rng("sky")
         width, height = setting.width, setting.height
@@ -38,7 +40,8 @@ class Sky:
         self.margin_y = int(setting.camera.reach_y * DEPTH) + 4
         full_w = width + 2 * self.margin
         self.rows = min(height, horizon + int(0.12 * height)) + 2 * self.margin_y
-        self.sun_x = self.margin + width * float(random.uniform(0.3, 0.7))
+        across = float(random.uniform(0.3, 0.7)) if sun_x is None else sun_x
+        self.sun_x = self.margin + width * across
         self.sun_y = self.margin_y + horizon * (1 - palette.sun_height)
         stops = [(p, c) for p, c in zip((0, 0.34, 0.62, 0.86, 1), palette.sky, strict=True)]
         column = gradient(stops, horizon + self.margin_y)
@@ -53,7 +56,7 @@ class Sky:
         self._light(x, y, float(palette.sun_size))
         self.veil = self._veil()
         self.stars = self._make_stars(random)
-        self.clouds = Clouds(setting, self) if clouds and palette.cloudiness > 0 else None
+        self.clouds = Clouds(setting, self) if palette.cloudiness > 0 else None
         self.aurora = Aurora(setting, horizon) if setting.brief.has("aurora") else None
 
     def _light(self, x: F32, y: F32, size: float) -> None:
@@ -192,8 +195,10 @@ class Clouds:
             noise = warped(noise, setting.rng(name, "warp"), size * 0.5, size * 0.075)
             return f32(noise[low] * (1 - part) + noise[low + 1] * part)
 
-        self.first = sheet("cloud a", scale, 7)
-        self.second = sheet("cloud b", scale * 0.4, 4) * np.float32(0.45)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(sheet, "cloud a", scale, 7)
+            second = pool.submit(sheet, "cloud b", scale * 0.4, 4)
+            self.first, self.second = first.result(), second.result() * np.float32(0.45)
         cover = palette.cloudiness
         if setting.brief.weather & {"rain", "snow"}:
             cover = max(cover, 0.72)

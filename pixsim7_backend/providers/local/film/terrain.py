@@ -1,5 +1,6 @@
 """Ridges: mountains with relief, rolling hills, dunes, and the trees that stand on them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,12 @@ def profile(setting: Setting, ridge: Ridge, length: int) -> F32:
         x = np.abs(np.arange(length) - length / 2) / (setting.width / 2)
         crest -= ridge.bowl * np.clip(x, 0, 1.4) ** 2.2
     return f32(crest.astype(np.float32))
+
+
+def paint_ridges(setting: Setting, ridges: list[Ridge], horizon: float) -> list[Layer]:
+    """All of them, two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda ridge: paint_ridge(setting, ridge, horizon), ridges))
 
 
 def paint_ridge(setting: Setting, ridge: Ridge, horizon: float) -> Layer:

@@ -73,7 +73,6 @@ ACCENTS: Final[dict[str, str]] = {
     "lighthouse": "lighthouse",
     "fish": "fish fishes reef coral school",
     "jellyfish": "jellyfish",
-    "volcano": "volcano volcanic lava",
 }
 
 CAMERAS: Final[tuple[tuple[str, str], ...]] = (
@@ -163,7 +162,11 @@ def read_prompt(prompt: str, negative_prompt: str, seed: int) -> Brief:
     accents = set(_named(ACCENTS, words)) - refused
     if scenes:
         scene = max(scenes, key=lambda name: (scenes[name], -list(SCENES).index(name)))
-    elif lights or weather or accents & {"aurora", "moon", "birds", "balloons", "autumn", "lake"}:
+    elif (
+        lights
+        or weather
+        or accents & {"aurora", "moon", "birds", "balloons", "lanterns", "autumn", "lake", "green"}
+    ):
         scene = "mountains"
     elif "meteors" in accents or "stars" in accents:
         scene = "space"

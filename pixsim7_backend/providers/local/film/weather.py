@@ -1,10 +1,18 @@
 """Weather and small living things drawn over a scene: rain, snow, fireflies, birds."""
 
 import math
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from pixsim7_backend.providers.local.film.accents import (
+    Balloons,
+    Lanterns,
+    Lightning,
+    Meteors,
+)
 from pixsim7_backend.providers.local.film.canvas import View, add, mix, rgb
 from pixsim7_backend.providers.local.film.mist import Mist
 from pixsim7_backend.providers.local.film.noise import F32
@@ -147,24 +155,41 @@ class Birds:
             patch += (tone[:, None, None] - patch) * alpha
 
 
+class Part(Protocol):
+    """One kind of thing over a scene."""
+
+    def draw(self, out: F32, t: float, view: View) -> None: ...
+
+
+# In the order in which they are drawn.
+PARTS: Final[dict[str, Callable[[Setting], Part]]] = {
+    "meteors": Meteors,
+    "lightning": Lightning,
+    "balloons": Balloons,
+    "birds": Birds,
+    "lanterns": Lanterns,
+    "fireflies": Fireflies,
+    "rain": Rain,
+    "snow": Snow,
+}
+
+
 class Overlay:
     """Whatever the brief lays over the scene."""
 
     def __init__(self, setting: Setting, *, over_photo: bool = False) -> None:
         brief = setting.brief
-        self.parts: list[Rain | Snow | Fireflies | Birds] = []
+        self.parts: list[Part] = []
         self.fog: Mist | None = None
         open_air = over_photo or brief.scene not in {"space", "underwater", "abstract"}
         if not open_air:
+            if brief.scene == "space" and brief.has("meteors"):
+                self.parts.append(Meteors(setting))
             return
-        if brief.has("birds"):
-            self.parts.append(Birds(setting))
-        if brief.has("fireflies"):
-            self.parts.append(Fireflies(setting))
-        if brief.has("rain"):
-            self.parts.append(Rain(setting))
-        if brief.has("snow"):
-            self.parts.append(Snow(setting))
+        wanted = set(brief.accents | brief.weather)
+        if brief.light == "storm" and not over_photo:
+            wanted.add("lightning")
+        self.parts += [make(setting) for name, make in PARTS.items() if name in wanted]
         if brief.has("fog"):
             tone = mix(setting.palette.far, setting.palette.sky[4], 0.5)
             self.fog = Mist(setting, setting.height * 0.7, setting.height * 0.26, tone, 0.62)

@@ -31,6 +31,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_blobs")),
     )
     op.create_table(
+        "installation_facts",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_installation_facts")),
+    )
+    op.create_table(
         "users",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
@@ -1020,5 +1032,6 @@ def downgrade() -> None:
     op.drop_index("uq_users_username", table_name="users")
     op.drop_index("uq_users_email", table_name="users")
     op.drop_table("users")
+    op.drop_table("installation_facts")
     op.drop_table("blobs")
     # ### end Alembic commands ###

@@ -1,0 +1,76 @@
+# `make` alone lists the targets. Nothing but Python >= 3.11 and make is needed.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV_HOME := .uv
+UV := $(shell command -v uv 2>/dev/null || echo $(UV_HOME)/bin/uv)
+RUN := $(UV) run --locked --no-progress
+export PIXSIM7_DATA_DIR ?= $(CURDIR)/data
+# An outer virtual environment is not ours.
+unexport VIRTUAL_ENV
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(UV_HOME)/bin/uv:
+	$(PYTHON) -m venv $(UV_HOME)
+	$(UV_HOME)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+.PHONY: setup
+setup: $(if $(findstring $(UV_HOME),$(UV)),$(UV_HOME)/bin/uv) ## Create the environment from the lock file
+	@$(UV) sync --locked --no-progress --quiet --python $(PYTHON)
+
+.PHONY: demo
+demo: setup ## Make a film from a prompt through the real API, worker and library
+	@$(RUN) pixsim7 demo
+
+.PHONY: serve
+serve: setup ## Run the API and a worker at http://127.0.0.1:8000
+	@$(RUN) pixsim7 serve
+
+.PHONY: test
+test: setup ## Run the test suite
+	@$(RUN) pytest -n 2 --dist worksteal -q
+
+.PHONY: format
+format: setup ## Format the code
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix-only --quiet .
+
+.PHONY: lint
+lint: setup ## Check format and lint
+	@$(RUN) ruff format --check --quiet . || (echo "run: make format"; exit 1)
+	@$(RUN) ruff check --quiet .
+
+.PHONY: types
+types: setup ## Check types (mypy strict)
+	@$(RUN) mypy
+
+.PHONY: arch
+arch: setup ## Check the import contracts
+	@$(RUN) lint-imports --cache-dir .import_linter_cache
+
+.PHONY: openapi
+openapi: setup ## Export the API's description
+	@$(RUN) pixsim7 openapi --output openapi.json
+
+.PHONY: openapi-check
+openapi-check: setup ## Check that openapi.json is what the code says
+	@$(RUN) pixsim7 openapi | diff -q openapi.json - >/dev/null || (echo "openapi.json is out of date; run: make openapi"; exit 1)
+
+.PHONY: migrations
+migrations: setup ## Check the migrations: one head, up, down, and equal to the models
+	@$(RUN) pytest -q tests/infrastructure/database/test_migrations.py
+
+.PHONY: bench
+bench: setup ## Run the benchmarks side by side with peers (starts a Redis for ARQ if there is one)
+	@$(UV) run --locked --no-progress --group bench pixsim7 bench
+
+.PHONY: check
+check: lint types arch openapi-check test ## Everything that CI runs
+
+.PHONY: clean
+clean: ## Remove the environment and caches; the library in data/ stays
+	rm -rf .venv $(UV_HOME) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

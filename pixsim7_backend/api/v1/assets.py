@@ -1,0 +1,223 @@
+"""The library."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+
+from pixsim7_backend.api.dependencies import (
+    AssetSvc,
+    ContainerDep,
+    CurrentPrincipal,
+    CurrentUser,
+    Generator,
+    Manager,
+    StoreDep,
+    viewer_id_of,
+)
+from pixsim7_backend.api.errors import problems
+from pixsim7_backend.api.schemas.asset import (
+    AssetArchive,
+    AssetBulk,
+    AssetFacetQuery,
+    AssetFacets,
+    AssetLineage,
+    AssetLinkRead,
+    AssetPage,
+    AssetQuery,
+    AssetRead,
+    AssetUpdate,
+    BulkResult,
+)
+from pixsim7_backend.api.transfer.disposition import content_disposition, file_name, safe_name
+from pixsim7_backend.api.transfer.media_links import MediaLinks
+from pixsim7_backend.api.transfer.multipart import BadForm, UploadForm, read_form
+from pixsim7_backend.api.transfer.zip_stream import ZipEntry, stream_zip, unique_names
+from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia
+from pixsim7_backend.domain.user import QuotaExceeded
+from pixsim7_backend.infrastructure.database.repositories.asset import AssetFilter
+from pixsim7_backend.infrastructure.security.keys import KeyPurpose
+from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
+from pixsim7_backend.shared.errors import FieldProblem
+
+router = APIRouter(prefix="/assets", tags=["assets"])
+uploads = APIRouter(prefix="/assets", tags=["assets"])
+"""Apart, because its bodies may be large."""
+
+
+def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
+    keys = container.keys.ring(KeyPurpose.MEDIA_URL)
+    return MediaLinks(keys, principal.user.id, viewer_id_of(principal))
+
+
+Links = Annotated[MediaLinks, Depends(_links)]
+
+_UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "workspace_id": {"type": "string", "format": "uuid"},
+                        "tags": {
+                            "type": "string",
+                            "description": "Separated by commas.",
+                            "examples": ["sunset, reference"],
+                        },
+                        "file": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "format": "binary",
+                            "description": "A picture or a film; it comes last in the form.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@uploads.post(
+    "",
+    name="upload",
+    status_code=201,
+    openapi_extra=_UPLOAD_BODY,
+    responses=problems(NotMedia, BadForm, QuotaExceeded, BlobTooLarge),
+)
+async def upload_asset(
+    request: Request, user: Generator, assets: AssetSvc, links: Links
+) -> AssetRead:
+    """Take a picture or a film. The same bytes again answer with the asset that is there."""
+    form = await read_form(request.headers.get("content-type", ""), request.stream())
+    workspace_id, tags = _upload_fields(form)
+    asset = await assets.upload(
+        user, form.chunks, filename=_given_name(form), workspace_id=workspace_id, tags=tags
+    )
+    return links.read(asset)
+
+
+def _upload_fields(form: UploadForm) -> tuple[UUID | None, list[str]]:
+    unknown = sorted(set(form.fields) - {"workspace_id", "tags"})
+    if unknown:
+        problems_found = [FieldProblem(name, "is not known here") for name in unknown]
+        raise BadForm("The form has unknown fields.", fields=problems_found)
+    tags = [tag.strip() for tag in form.fields.get("tags", "").split(",") if tag.strip()]
+    workspace = form.fields.get("workspace_id", "").strip()
+    try:
+        return (UUID(workspace) if workspace else None), tags
+    except ValueError:
+        problem = FieldProblem("workspace_id", "must be an id")
+        raise BadForm("The workspace is not an id.", fields=[problem]) from None
+
+
+def _given_name(form: UploadForm) -> str | None:
+    """The last part of what the client calls the file; it is only ever shown, never a path."""
+    name = (form.filename or "").replace("\\", "/").rpartition("/")[2]
+    return safe_name(name) or None
+
+
+@router.get("", name="list")
+async def list_assets(
+    query: Annotated[AssetQuery, Query()], user: CurrentUser, assets: AssetSvc, links: Links
+) -> AssetPage:
+    """Your assets, newest first."""
+    page = await assets.list_assets(user, **query.model_dump())
+    items = [links.read(asset) for asset in page.items]
+    return AssetPage(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/facets", name="facets")
+async def get_facets(
+    query: Annotated[AssetFacetQuery, Query()], user: CurrentUser, assets: AssetSvc
+) -> AssetFacets:
+    """How many assets each value of each filter would leave."""
+    filters = AssetFilter(**query.model_dump(exclude={"cursor", "limit"}))
+    return AssetFacets(facets=await assets.facets(user, filters))
+
+
+@router.post("/bulk", name="bulk", responses=problems(AssetNotFound, AssetNotReady))
+async def change_assets(body: AssetBulk, user: Manager, assets: AssetSvc) -> BulkResult:
+    """One action on several assets, all of them or none."""
+    changed = await assets.change_many(body.ids, user, body.action, body.value)
+    return BulkResult(changed=changed)
+
+
+@router.post(
+    "/archive",
+    name="archive",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "A zip of the files.", "content": {"application/zip": {}}},
+        **problems(AssetNotFound, AssetNotReady),
+    },
+)
+async def download_archive(
+    body: AssetArchive, user: CurrentUser, assets: AssetSvc, store: StoreDep
+) -> StreamingResponse:
+    """The files as one zip, made while it is sent."""
+    rows = [await assets.get_asset_for_user(asset_id, user) for asset_id in dict.fromkeys(body.ids)]
+    if any(row.sha256 is None for row in rows):
+        raise AssetNotReady("Some of the files are not in the library yet.")
+    names = unique_names(file_name(row) for row in rows)
+    entries = (
+        ZipEntry(name, row.created_at, size, store.open_range(row.sha256 or "", 0, size))
+        for name, row in zip(names, rows, strict=True)
+        for size in [row.size_bytes or 0]
+    )
+    disposition = content_disposition(f"{safe_name(body.name) or 'pixsim7'}.zip", is_download=True)
+    return StreamingResponse(
+        stream_zip(entries),
+        media_type="application/zip",
+        headers={"Content-Disposition": disposition},
+    )
+
+
+@router.get("/{asset_id}", name="get", responses=problems(AssetNotFound))
+async def get_asset(asset_id: UUID, user: CurrentUser, assets: AssetSvc, links: Links) -> AssetRead:
+    return links.read(await assets.get_asset_for_user(asset_id, user))
+
+
+@router.patch("/{asset_id}", name="update", responses=problems(AssetNotFound))
+async def update_asset(
+    asset_id: UUID, body: AssetUpdate, user: Manager, assets: AssetSvc, links: Links
+) -> AssetRead:
+    """Name, tags, favourite, rating, workspace."""
+    changes = body.model_dump(exclude_unset=True)
+    return links.read(await assets.update_asset(asset_id, user, changes))
+
+
+@router.delete(
+    "/{asset_id}",
+    name="delete",
+    status_code=204,
+    responses=problems(AssetNotFound, AssetNotReady),
+)
+async def delete_asset(asset_id: UUID, user: Manager, assets: AssetSvc) -> None:
+    """Delete. One that an unfinished job uses as its input stays (409)."""
+    await assets.delete_asset(asset_id, user)
+
+
+@router.post(
+    "/{asset_id}/refetch", name="refetch", responses=problems(AssetNotFound, AssetNotReady)
+)
+async def refetch_asset(asset_id: UUID, user: Manager, assets: AssetSvc, links: Links) -> AssetRead:
+    """Try again to bring a result home whose fetch had failed."""
+    return links.read(await assets.refetch(asset_id, user))
+
+
+@router.get("/{asset_id}/lineage", name="lineage", responses=problems(AssetNotFound))
+async def get_lineage(
+    asset_id: UUID, user: CurrentUser, assets: AssetSvc, links: Links
+) -> AssetLineage:
+    """What it was made from, and what was made from it."""
+    lineage = await assets.get_lineage(asset_id, user)
+    return AssetLineage(
+        assets=[links.read(asset) for asset in lineage.assets],
+        links=[AssetLinkRead.model_validate(link) for link in lineage.links],
+    )

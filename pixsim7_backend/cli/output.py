@@ -1,0 +1,77 @@
+"""How commands speak: tables and bars for people, JSON for programs, exit codes that mean
+something."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    """What the exit code of a command says."""
+
+    OK = 0
+    FAILED = 1
+    """The work was tried and did not succeed: a job failed, a check found something."""
+    USAGE = 2
+    """The command or its input is wrong; the message names the field."""
+    DENIED = 3
+    """Not signed in, not allowed, or not there."""
+    UNREACHABLE = 4
+    """The server or the database does not answer."""
+
+
+class CommandFailed(Exception):
+    """Ends a command with a sentence and an exit code."""
+
+    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def show(value: Any, *, as_json: bool, columns: Sequence[str] = ()) -> None:
+    """Print a value: as JSON, or as a table of `columns`, or as one name and value per line."""
+    if as_json or not sys.stdout.isatty():
+        print(json.dumps(value, indent=2 if sys.stdout.isatty() else None, default=str))  # noqa: T201
+        return
+    if isinstance(value, Mapping) and "items" in value:
+        value = value["items"]
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            out.print(f"[dim]{name}[/dim] {_short(item)}")
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
+    for row in value:
+        table.add_row(*(_short(row.get(column)) for column in columns))
+    out.print(table)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = json.dumps(value, default=str) if isinstance(value, (dict, list)) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def stop(error: CommandFailed) -> NoReturn:
+    err.print(f"[red]{error}[/red]")
+    raise SystemExit(int(error.code))
+
+
+@contextmanager
+def plain_errors() -> Any:
+    """Turn what we raise on purpose into a sentence and an exit code."""
+    try:
+        yield
+    except CommandFailed as error:
+        stop(error)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

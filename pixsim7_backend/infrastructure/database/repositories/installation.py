@@ -1,0 +1,27 @@
+"""Facts of the installation in SQL."""
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from pixsim7_backend.domain.installation import InstallationFact
+
+
+class InstallationRepository:
+    """Rows of `installation_facts`, and the locks of starting processes."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def serialise(self, key: int) -> None:
+        """Only one transaction at a time goes on past this."""
+        await self._session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def find(self, name: str) -> str | None:
+        statement = select(InstallationFact.value).where(InstallationFact.name == name)
+        return await self._session.scalar(statement)
+
+    async def remember(self, name: str, value: str) -> None:
+        """Keep a fact; one that is there already stays."""
+        row = insert(InstallationFact).values(name=name, value=value)
+        await self._session.execute(row.on_conflict_do_nothing())
