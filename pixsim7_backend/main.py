@@ -33,7 +33,6 @@ from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.shared.config import Settings, load_settings
 
 PREFIX = "/api/v1"
-MAX_BODY_BYTES = 2**20
 
 PUBLIC = frozenset(
     {
@@ -41,12 +40,13 @@ PUBLIC = frozenset(
         "/health/ready",
         f"{PREFIX}/auth/login",
         f"{PREFIX}/auth/refresh",
+        f"{PREFIX}/auth/logout",
         f"{PREFIX}/auth/presence",
         f"{PREFIX}/callbacks/{{provider_id}}/{{account_id}}",
     }
 )
-"""The only routes without a credential; a refresh token and a signature are checked inside, and
-`presence` tells a stranger only that there is nobody."""
+"""The only routes without a credential; tokens and signatures are checked inside, and `presence`
+tells a stranger only that there is nobody."""
 
 
 class UnguardedRoute(RuntimeError):
@@ -91,7 +91,7 @@ def create_app(container: Container | None = None, settings: Settings | None = N
 
 
 def _include_routers(app: FastAPI) -> None:
-    v1 = APIRouter(prefix=PREFIX, responses=SIGNED_IN_PROBLEMS, max_body_size=MAX_BODY_BYTES)
+    v1 = APIRouter(prefix=PREFIX, responses=SIGNED_IN_PROBLEMS)
     for module in (
         auth,
         users,
@@ -106,9 +106,6 @@ def _include_routers(app: FastAPI) -> None:
         admin,
     ):
         v1.include_router(module.router)
-    large = APIRouter(prefix=PREFIX, responses=SIGNED_IN_PROBLEMS)
-    large.include_router(assets.uploads)
-    app.include_router(large)
     app.include_router(v1)
     app.include_router(health.router)
     app.include_router(docs.router)
@@ -116,7 +113,7 @@ def _include_routers(app: FastAPI) -> None:
 
 def operation_id(route: APIRoute) -> str:
     """`jobs_create`: what generated clients name their functions after."""
-    return f"{route.tags[0]}_{route.name}"
+    return "_".join([*map(str, route.tags[:1]), route.name])
 
 
 # --- deny by default --------------------------------------------------------------------------

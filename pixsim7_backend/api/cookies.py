@@ -14,7 +14,7 @@ ALL_COOKIES = (*SESSION_COOKIES, *REFRESH_COOKIES)
 
 REFRESH_PATH = "/api/v1/auth"
 CLIENT_HEADER = "x-pixsim7-client"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class InsecureCookies(Forbidden):
@@ -43,7 +43,7 @@ def require_cookie_client(request: Request, settings: Settings) -> None:
     if not request.headers.get(CLIENT_HEADER):
         raise ClientHeaderMissing("Signing in by cookie needs the header X-PixSim7-Client.")
     is_accepted = (settings.public_url or "").startswith("http://")
-    if not is_https(request) and request.url.hostname not in _LOOPBACK and not is_accepted:
+    if not is_https(request) and request.url.hostname not in LOOPBACK and not is_accepted:
         raise InsecureCookies(
             "Use https, or set PIXSIM7_PUBLIC_URL to this http:// address to accept the risk."
         )

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import HTTPConnection
 
-from pixsim7_backend.api.cookies import SESSION_COOKIES, first_cookie
+from pixsim7_backend.api.cookies import LOOPBACK, SESSION_COOKIES, first_cookie
 from pixsim7_backend.api.errors import BadRequest, InternalError, problems
 from pixsim7_backend.api.schemas.base import PageParams
 from pixsim7_backend.bootstrap.container import Container
@@ -227,7 +227,9 @@ SignedIn = Annotated[Principal, Depends(_session_user)]
 async def local_or_signed_in(request: Request, principal: MaybePrincipal) -> None:
     """For metrics and documentation: loopback, or anybody signed in."""
     host = request.client.host if request.client else ""
-    if host not in ("127.0.0.1", "::1") and principal is None:
+    # By name too: behind a proxy on this machine everybody comes from loopback.
+    is_local = host in LOOPBACK and request.url.hostname in LOOPBACK
+    if not is_local and principal is None:
         raise Unauthenticated("Sign in, or ask from this machine.")
 
 

@@ -1,6 +1,7 @@
 """The only place that knows how errors look in HTTP: RFC 9457 problems with stable codes."""
 
 import math
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -162,7 +163,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 def internal_error(scope: Scope, error: Exception) -> Response:
     """For what nobody expected: the answer tells nothing, the log all."""
-    log.exception("unhandled_error", error=type(error).__name__, exc_info=error)
+    # Text, not the exception: no renderer may add the values of local variables.
+    told = "".join(traceback.format_exception(error))
+    log.error("unhandled_error", error=type(error).__name__, traceback=told)
     return problem_response(InternalError("Something went wrong on our side."), scope)
 
 

@@ -8,17 +8,20 @@ from uuid import uuid4
 import structlog
 from fastapi import FastAPI
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pixsim7_backend.api.cookies import ALL_COOKIES, CLIENT_HEADER
-from pixsim7_backend.api.errors import BadRequest, internal_error, problem_response
+from pixsim7_backend.api.errors import BadRequest, TooLarge, internal_error, problem_response
 from pixsim7_backend.infrastructure.telemetry import HTTP_REQUESTS
 from pixsim7_backend.shared.config import Settings
 from pixsim7_backend.shared.errors import Forbidden
 
 log = structlog.get_logger()
 
+MAX_BODY_BYTES = 2**20
+UPLOAD = ("POST", "/api/v1/assets")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -47,6 +50,7 @@ class CsrfRefused(Forbidden):
 
 def install_middleware(app: FastAPI, settings: Settings) -> None:
     """The last one added is the outermost."""
+    app.add_middleware(BodyLimit)
     app.add_middleware(CsrfGuard, public_url=settings.public_url)
     app.add_middleware(TrustedHosts, settings=settings)
     app.add_middleware(RequestScope)
@@ -201,6 +205,34 @@ class CsrfGuard:
         if parts.scheme not in ("http", "https") or not parts.netloc:
             return False
         return parts.netloc.lower() == host.lower() or origin.lower() == self._public_origin
+
+
+class BodyLimit:
+    """Bodies are small, counted as they come; the one that streams a file has its own limits."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) == UPLOAD:
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            error = TooLarge(f"A body here has at most {MAX_BODY_BYTES} bytes.")
+            await problem_response(error, scope)(scope, receive, send)
+            return
+        seen = 0
+
+        async def receive_counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > MAX_BODY_BYTES:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receive_counted, send)
 
 
 def _carries_cookie(request: HTTPConnection) -> bool:

@@ -5,6 +5,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -32,6 +33,13 @@ from pixsim7_backend.shared.errors import PixSimError
 log = structlog.get_logger()
 
 _HOUSE_ACCOUNT_LOCK = 7_730_002
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    """An adapter that holds something of this process, such as renderers."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -82,6 +90,10 @@ class Container:
             tools = MediaTools(max_parallel=settings.media_concurrency)
             stack.push_async_callback(tools.aclose)
             feed = EventFeed(database, event_bus)
+            adapters = load_adapters(settings, socket.gethostname())
+            for adapter in adapters:
+                if isinstance(adapter, _Closable):
+                    stack.push_async_callback(asyncio.to_thread, adapter.close)
             services = build_services(
                 settings,
                 database,
@@ -90,7 +102,7 @@ class Container:
                 store,
                 tools,
                 passwords or PasswordHashing(),
-                load_adapters(settings, socket.gethostname()),
+                adapters,
             )
             await _ensure_house_account(database, settings)
             await feed.start()

@@ -16,6 +16,7 @@ from pixsim7_backend.services.asset.asset_ingest import AssetIngest
 from pixsim7_backend.services.asset.asset_inputs import AssetInputs
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.job_endings import JobEndings
 from pixsim7_backend.services.job.job_poller import JobPoller
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.job.job_service import JobService
@@ -84,8 +85,9 @@ def build_services(
     )
     jobs = JobService(database, users, providers, assets)
     dispatcher = Dispatcher(database, jobs, providers)
+    endings = JobEndings(jobs, accounts, assets)
     runner = JobRunner(
-        database, jobs, providers, accounts, calls, sender, settings.doubt_deadline_s
+        database, jobs, providers, accounts, calls, sender, endings, settings.doubt_deadline_s
     )
     return Services(
         auth=AuthService(database, passwords, keys),
@@ -99,7 +101,7 @@ def build_services(
         jobs=jobs,
         dispatcher=dispatcher,
         runner=runner,
-        poller=JobPoller(database, jobs, providers, accounts, assets, lease),
+        poller=JobPoller(database, providers, accounts, endings, lease),
         webhooks=WebhookReceiver(database, accounts, calls, runner),
         upkeep=Upkeep(database, registry, providers, ingest, dispatcher, runner, settings),
     )

@@ -143,7 +143,9 @@ def run_bench(
 
 @app.command()
 def openapi(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: print it.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Default: print it.")
+    ] = None,
 ) -> None:
     """Export the API's description, with sorted keys."""
     schema = create_app(settings=load_settings()).openapi()

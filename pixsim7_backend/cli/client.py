@@ -72,7 +72,7 @@ class ApiClient:
         async with self._session.get(url, headers=self._headers()) as response:
             if response.status >= 400:
                 raise _problem(response.status, await response.json())
-            with partial.open("wb") as file:  # noqa: ASYNC230 - a command has nothing else to do
+            with partial.open("wb") as file:
                 async for chunk in response.content.iter_chunked(1 << 20):
                     file.write(chunk)
         partial.replace(destination)

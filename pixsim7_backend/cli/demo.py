@@ -56,9 +56,7 @@ async def _demo_user(container: Container, password: str) -> User:
 async def _make_film(
     api: ApiClient, settings: Settings, password: str, prompt: str, params: dict[str, Any]
 ) -> Path:
-    login = await api.call(
-        "POST", "/auth/login", body={"email": DEMO_EMAIL, "password": password}
-    )
+    login = await api.call("POST", "/auth/login", body={"email": DEMO_EMAIL, "password": password})
     api.token = login["access_token"]
     body = {
         "provider_id": "local",

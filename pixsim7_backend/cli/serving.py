@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -20,13 +20,21 @@ API_DRAIN_S = 30
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours to handle: the worker has to drain too."""
+    """Signals are ours to handle, for the worker has to drain too; and we tell when it listens."""
 
-    def install_signal_handlers(self) -> None:
-        return None
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_begun = asyncio.Event()
 
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        return suppress()
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        finally:
+            self.has_begun.set()
 
 
 class Server:
@@ -43,7 +51,6 @@ class Server:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                date_header=True,
                 timeout_graceful_shutdown=API_DRAIN_S,
                 proxy_headers=False,
             )
@@ -57,8 +64,7 @@ class Server:
             group.create_task(self._serve())
             if self._worker is not None:
                 group.create_task(self._worker.run())
-            while not self._server.started and not self._stopped:
-                await asyncio.sleep(0.01)
+            await self._server.has_begun.wait()
             if on_ready is not None and self._server.started:
                 on_ready(self.url)
 
@@ -111,9 +117,7 @@ async def until_signalled(
         log.info("draining")
         stop()
         again_task = asyncio.create_task(again.wait())
-        await asyncio.wait(
-            [task, again_task], timeout=drain_s, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait([task, again_task], timeout=drain_s, return_when=asyncio.FIRST_COMPLETED)
         again_task.cancel()
         if not task.done():
             log.warning("drain_cut_short")
@@ -123,9 +127,7 @@ async def until_signalled(
         await task
 
 
-async def serve(
-    settings: Settings, *, with_worker: bool, on_ready: Callable[[str], None]
-) -> None:
+async def serve(settings: Settings, *, with_worker: bool, on_ready: Callable[[str], None]) -> None:
     """`pixsim7 serve`."""
     container = await Container.open(settings)
     try:

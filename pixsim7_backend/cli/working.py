@@ -205,7 +205,7 @@ def upload_asset(file: Path, as_json: JsonOption = False) -> None:
             raise CommandFailed(f"{file} is not a file.", Exit.USAGE)
 
     async def work(api: ApiClient) -> Any:
-        with file.open("rb") as stream:  # noqa: ASYNC230 - aiohttp reads it in pieces
+        with file.open("rb") as stream:
             form = aiohttp.FormData()
             form.add_field("file", stream, filename=file.name)
             return await api.call("POST", "/assets", data=form)
@@ -261,7 +261,7 @@ def add_account(
 
 
 @accounts.command("test")
-def test_account(account_id: str, as_json: JsonOption = False) -> None:
+def try_account(account_id: str, as_json: JsonOption = False) -> None:
     """Ask the provider whether the key works and what it can spend."""
     answer = call(lambda api: api.call("POST", f"/accounts/{account_id}/test"))
     show(answer, as_json=as_json)

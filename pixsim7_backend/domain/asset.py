@@ -151,7 +151,11 @@ class Asset(Base, Timestamps):
     downloaded_at: Mapped[datetime | None]
     search: Mapped[Any] = mapped_column(
         TSVECTOR,
-        Computed("to_tsvector('simple', coalesce(name, '') || ' ' || prompt)", persisted=True),
+        # A file name is read as its words: beach.png is found by beach.
+        Computed(
+            "to_tsvector('simple', translate(coalesce(name, ''), '._-', '   ') || ' ' || prompt)",
+            persisted=True,
+        ),
         deferred=True,
     )
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.domain import User
 from pixsim7_backend.main import create_app
-from tests.conftest import PASSWORD, Factory
+from tests.conftest import PASSWORD, Factory, eventually
 
 
 @asynccontextmanager
@@ -27,8 +27,11 @@ async def serving(app: FastAPI) -> AsyncIterator[str]:
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
-        await asyncio.sleep(0.005)
+
+    async def started() -> bool:
+        return server.started
+
+    await eventually(started, every_s=0.005)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

@@ -1,6 +1,7 @@
 """Every wrong input is a problem that names the field, says what is allowed, and echoes nothing."""
 
 import io
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -58,26 +59,23 @@ async def test_1080p_with_ten_seconds_on_v55(ada: Person) -> None:
     assert any(item["allowed"] for item in body["fields"])
 
 
-@pytest.mark.parametrize(
-    ("params", "name"),
-    [
+async def test_wrong_parameters(ada: Person) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"prompt": "x" * 5000}, "params.prompt"),
         ({"prompt": ""}, "params.prompt"),
         ({"duration": -5}, "params.duration"),
         ({"duration": "long"}, "params.duration"),
         ({"quality": "8k"}, "params.quality"),
         ({"api_base": "https://evil.example"}, "params.api_base"),
-    ],
-)
-async def test_wrong_parameters(ada: Person, params: dict[str, Any], name: str) -> None:
-    body = await refused(ada, job(params=params), "invalid_job")
-    assert field(body, name)["message"]
-    assert "evil" not in str(body["fields"]).replace("api_base", "")
+    ]
+    for params, name in cases:
+        body = await refused(ada, job(params=params), "invalid_job")
+        assert field(body, name)["message"]
+        assert "evil" not in str(body["fields"])
 
 
-@pytest.mark.parametrize(
-    ("change", "name"),
-    [
+async def test_wrong_types(ada: Person) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"priority": 11}, "priority"),
         ({"priority": -1}, "priority"),
         ({"priority": "high"}, "priority"),
@@ -87,11 +85,10 @@ async def test_wrong_parameters(ada: Person, params: dict[str, Any], name: str) 
         ({"workspace_id": "mine"}, "workspace_id"),
         ({"owner": "me"}, "owner"),
         ({"name": ""}, "name"),
-    ],
-)
-async def test_wrong_types(ada: Person, change: dict[str, Any], name: str) -> None:
-    answer = await ada.client.post("/api/v1/jobs", json={**job(), **change})
-    assert field(problem(answer, 422, "invalid_input"), name)["message"]
+    ]
+    for change, name in cases:
+        answer = await ada.client.post("/api/v1/jobs", json={**job(), **change})
+        assert field(problem(answer, 422, "invalid_input"), name)["message"]
 
 
 async def test_schedule_in_the_past(ada: Person) -> None:
@@ -101,7 +98,7 @@ async def test_schedule_in_the_past(ada: Person) -> None:
 
 
 async def test_schedule_without_a_time_zone(ada: Person) -> None:
-    body = await refused(ada, job(scheduled_at="2100-01-01T00:00:00"), "invalid_job")
+    body = await refused(ada, job(scheduled_at="2100-01-01T00:00:00"), "invalid_input")
     assert "time zone" in field(body, "scheduled_at")["message"]
 
 
@@ -130,13 +127,13 @@ async def test_foreign_workspace_and_parent(ada: Person, bob: Person) -> None:
         assert foreign["detail"] == unknown["detail"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"", b"[1]", b'"text"', b"\xff\xfe", b"null"])
-async def test_broken_bodies(ada: Person, body: bytes) -> None:
-    answer = await ada.client.post(
-        "/api/v1/jobs", content=body, headers={"Content-Type": "application/json"}
-    )
-    assert answer.status_code in (400, 422)
-    problem(answer, answer.status_code, answer.json()["code"])
+async def test_broken_bodies(ada: Person) -> None:
+    for body in (b"{", b"", b"[1]", b'"text"', b"\xff\xfe", b"null"):
+        answer = await ada.client.post(
+            "/api/v1/jobs", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code in (400, 422)
+        problem(answer, answer.status_code, answer.json()["code"])
 
 
 async def test_broken_json_says_where(ada: Person) -> None:
@@ -153,8 +150,16 @@ async def test_json_needs_its_content_type(ada: Person) -> None:
     problem(answer, 422, "invalid_input")
 
 
-async def test_a_large_json_body_is_refused(ada: Person) -> None:
+async def test_a_large_body_is_refused_whether_announced_or_not(ada: Person) -> None:
     answer = await ada.client.post("/api/v1/jobs", json=job(params={"prompt": "x" * 2_000_000}))
+    problem(answer, 413, "body_too_large")
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * 65536
+
+    headers = {"Content-Type": "application/json"}
+    answer = await ada.client.post("/api/v1/jobs", content=unannounced(), headers=headers)
     problem(answer, 413, "body_too_large")
 
 
@@ -165,21 +170,19 @@ async def test_unknown_address_and_method(ada: Person) -> None:
     assert answer.headers["allow"]
 
 
-@pytest.mark.parametrize(
-    ("content", "name"),
-    [
+async def test_uploads_that_are_not_media(ada: Person) -> None:
+    cases = [
         (b"", "empty.png"),
         (b"hello", "notes.txt"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image.svg"),
         (b"<html><script>alert(1)</script>", "image.png"),
         (b"#EXTM3U\nfile:///etc/passwd\n", "film.mp4"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "broken.png"),
-    ],
-)
-async def test_uploads_that_are_not_media(ada: Person, content: bytes, name: str) -> None:
-    answer = await ada.client.post("/api/v1/assets", files={"file": (name, content)})
-    body = problem(answer, 422, "not_media")
-    assert field(body, "file")["message"]
+    ]
+    for content, name in cases:
+        answer = await ada.client.post("/api/v1/assets", files={"file": (name, content)})
+        body = problem(answer, 422, "not_media")
+        assert field(body, "file")["message"]
     assert (await ada.client.get("/api/v1/assets")).json()["items"] == []
 
 

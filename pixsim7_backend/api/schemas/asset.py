@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from pixsim7_backend.api.schemas.base import In, NextCursor, Out, PageParams
+from pixsim7_backend.api.schemas.base import In, Moment, NextCursor, Out, PageParams
 from pixsim7_backend.domain.vocabulary import MediaType, OperationType, SyncStatus
 
 MAX_BULK = 1000
@@ -29,8 +29,8 @@ class AssetQuery(PageParams):
     query: str | None = Field(
         default=None, max_length=500, description="Words in the name or the prompt."
     )
-    created_after: datetime | None = None
-    created_before: datetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     include_after_cancel: bool = Field(
         default=False, description="Also results that came although their job was cancelled."
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from pixsim7_backend.api.schemas.base import In, NextCursor, Number, Out, PageParams
+from pixsim7_backend.api.schemas.base import In, Moment, NextCursor, Number, Out, PageParams
 from pixsim7_backend.domain.job import DEFAULT_PRIORITY, MAX_PRIORITY, MIN_PRIORITY
 from pixsim7_backend.domain.vocabulary import (
     ErrorKind,
@@ -44,7 +44,7 @@ class JobCreate(In):
         le=MAX_PRIORITY,
         description="0 is served first, 10 last.",
     )
-    scheduled_at: datetime | None = Field(
+    scheduled_at: Moment | None = Field(
         default=None, description="Not before this time; it must say its time zone."
     )
     parent_job_id: UUID | None = Field(
@@ -63,7 +63,7 @@ class JobUpdate(In):
 
     name: str | None = Field(default=None, min_length=1, max_length=200)
     priority: int = Field(default=DEFAULT_PRIORITY, ge=MIN_PRIORITY, le=MAX_PRIORITY)
-    scheduled_at: datetime | None = None
+    scheduled_at: Moment | None = None
     workspace_id: UUID | None = None
 
 

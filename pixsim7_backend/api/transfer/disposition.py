@@ -41,5 +41,5 @@ def content_disposition(name: str, *, is_download: bool) -> str:
     """`inline` or `attachment`, with an ASCII name for old and a UTF-8 name for other clients."""
     kind = "attachment" if is_download else "inline"
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = plain.replace('"', "").replace("\\", "") or "file"
+    plain = "".join(char for char in plain if char.isprintable() and char not in '"\\') or "file"
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

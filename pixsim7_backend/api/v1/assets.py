@@ -42,8 +42,6 @@ from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
 from pixsim7_backend.shared.errors import FieldProblem
 
 router = APIRouter(prefix="/assets", tags=["assets"])
-uploads = APIRouter(prefix="/assets", tags=["assets"])
-"""Apart, because its bodies may be large."""
 
 
 def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
@@ -83,7 +81,7 @@ _UPLOAD_BODY: dict[str, Any] = {
 }
 
 
-@uploads.post(
+@router.post(
     "",
     name="upload",
     status_code=201,
@@ -107,6 +105,8 @@ def _upload_fields(form: UploadForm) -> tuple[UUID | None, list[str]]:
     if unknown:
         problems_found = [FieldProblem(name, "is not known here") for name in unknown]
         raise BadForm("The form has unknown fields.", fields=problems_found)
+    if any("\x00" in value for value in form.fields.values()):
+        raise BadForm("A field of the form holds a character that cannot be stored.")
     tags = [tag.strip() for tag in form.fields.get("tags", "").split(",") if tag.strip()]
     workspace = form.fields.get("workspace_id", "").strip()
     try:

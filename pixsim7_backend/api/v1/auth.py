@@ -17,6 +17,7 @@ from pixsim7_backend.api.dependencies import (
     AuthSvc,
     CurrentUser,
     MaybePrincipal,
+    SessionOnly,
     SettingsDep,
     SignedIn,
 )
@@ -43,7 +44,7 @@ from pixsim7_backend.domain.user import (
     TokenNotFound,
     User,
 )
-from pixsim7_backend.services.user.auth_service import SessionToken
+from pixsim7_backend.services.user.auth_service import AuthService, SessionToken
 from pixsim7_backend.shared.errors import Unauthenticated
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -99,12 +100,34 @@ def _answer(
     )
 
 
-@router.post("/logout", name="logout", status_code=204)
-async def logout(request: Request, response: Response, principal: SignedIn, auth: AuthSvc) -> None:
-    """End this session at once, here and in every stream and link of it."""
-    if principal.session_id is not None:
+@router.post("/logout", name="logout", status_code=204, responses=problems(SessionOnly))
+async def logout(
+    request: Request, response: Response, principal: MaybePrincipal, auth: AuthSvc
+) -> None:
+    """End this session at once, here and in every stream and link of it.
+
+    A browser whose access token has run out signs out by its refresh cookie.
+    """
+    if principal is not None and principal.session_id is None:
+        raise SessionOnly("An API token is revoked at /auth/tokens.")
+    if principal is not None and principal.session_id is not None:
         await auth.revoke_session(principal.session_id, principal.user)
+    elif not await _end_by_cookie(request, auth):
+        raise Unauthenticated("There is no session to end.")
     clear_cookies(request, response)
+
+
+async def _end_by_cookie(request: Request, auth: AuthService) -> bool:
+    """Whether the browser had a session of ours; one that has ended already is fine."""
+    plain = first_cookie(request, REFRESH_COOKIES)
+    if plain is None:
+        return False
+    try:
+        user, token = await auth.refresh(plain)
+        await auth.revoke_session(token.session_id, user)
+    except (SessionEnded, SessionNotFound):
+        pass
+    return True
 
 
 @router.get("/me", name="me")

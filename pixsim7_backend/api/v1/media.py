@@ -35,6 +35,8 @@ _BYTES: dict[int | str, dict[str, Any]] = {
     304: {"description": "As `If-None-Match` knows it."},
     416: {"description": "No byte of the range is in the file."},
 }
+_SECURITY: dict[str, Any] = {"security": [{"HTTPBearer": []}, {"APIKeyCookie": []}, {}]}
+"""Nothing but the link itself is fine too."""
 router = APIRouter(
     prefix="/assets/{asset_id}",
     tags=["media"],
@@ -97,7 +99,7 @@ Access = Annotated[MediaAccess, Depends()]
 
 
 @router.head("/file", name="file_head", include_in_schema=False, response_class=Response)
-@router.get("/file", name="file", response_class=Response)
+@router.get("/file", name="file", response_class=Response, openapi_extra=_SECURITY)
 async def get_file(
     asset_id: UUID,
     query: Annotated[MediaQuery, Query()],
@@ -123,7 +125,7 @@ async def get_file(
 
 
 @router.head("/thumbnail", name="thumbnail_head", include_in_schema=False, response_class=Response)
-@router.get("/thumbnail", name="thumbnail", response_class=Response)
+@router.get("/thumbnail", name="thumbnail", response_class=Response, openapi_extra=_SECURITY)
 async def get_thumbnail(
     asset_id: UUID,
     query: Annotated[ThumbnailQuery, Query()],
@@ -140,7 +142,7 @@ async def get_thumbnail(
 
 
 @router.head("/poster", name="poster_head", include_in_schema=False, response_class=Response)
-@router.get("/poster", name="poster", response_class=Response)
+@router.get("/poster", name="poster", response_class=Response, openapi_extra=_SECURITY)
 async def get_poster(
     asset_id: UUID,
     query: Annotated[MediaQuery, Query()],
@@ -156,7 +158,7 @@ async def get_poster(
 
 
 @router.head("/preview", name="preview_head", include_in_schema=False, response_class=Response)
-@router.get("/preview", name="preview", response_class=Response)
+@router.get("/preview", name="preview", response_class=Response, openapi_extra=_SECURITY)
 async def get_preview(
     asset_id: UUID,
     query: Annotated[MediaQuery, Query()],

@@ -28,6 +28,7 @@ BATCH = 500
 POLL_S = 5.0
 """A lost notification costs at most this; NOTIFY is only a hint."""
 GATE_RETRY_S = 0.02
+MAX_GATE_RETRY_S = 0.5
 """An older transaction was still open: look again this soon, then ever later."""
 QUEUE_LIMIT = 2000
 
@@ -117,39 +118,40 @@ class EventFeed:
 
     async def _read(self) -> None:
         while True:
+            # Not `wait_for`: on Python 3.11 it loses a cancellation that meets a wake-up.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
-            was_told = self._wake.is_set()
+                async with asyncio.timeout(POLL_S):
+                    await self._wake.wait()
             self._wake.clear()
             if not self._subscribers and not self._bus.has_handlers:
                 continue
             try:
-                found = await self._read_new()
                 wait = GATE_RETRY_S
-                # Told of something that is not visible yet: an older transaction is still open.
-                while was_told and not found and wait < 1.0 and not self._wake.is_set():
+                # Behind an older transaction that is still open there is more to come.
+                while await self._read_new() and not self._wake.is_set():
                     await asyncio.sleep(wait)
-                    wait *= 2
-                    found = await self._read_new()
+                    wait = min(wait * 2, MAX_GATE_RETRY_S)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
                 log.warning("event_feed_failed", error=type(error).__name__)
                 await asyncio.sleep(1.0)
 
-    async def _read_new(self) -> int:
-        total = 0
+    async def _read_new(self) -> bool:
+        """Hand on all that may be read; True when committed events wait behind an older
+        transaction."""
         while True:
             async with self._db.transaction() as tx:
-                events = await EventRepository(tx.session).read_after(self._position, BATCH)
+                repository = EventRepository(tx.session)
+                events = await repository.read_after(self._position, BATCH)
+                is_gated = await repository.is_gated()
             for event in events:
                 self._position = event.position
                 for subscriber in self._subscribers:
                     subscriber.offer(event)
                 await self._bus.deliver(event)
-            total += len(events)
             if len(events) < BATCH:
-                return total
+                return is_gated
 
     async def stream(self, user: User, last_event_id: str | None = None) -> AsyncIterator[FeedItem]:
         """The person's events from now on, or from a position on; ends when the server drains."""
@@ -162,6 +164,8 @@ class EventFeed:
                 self._position = head
         start = self._position
         self._subscribers.add(subscriber)
+        # What was committed since may have been announced while nobody listened.
+        self._wake.set()
         OPEN_STREAMS.inc()
         try:
             sent = start

@@ -96,6 +96,11 @@ class Pool:
         )
 
 
+def shown(credits: Decimal) -> str:
+    """An amount as people write it: 20, 0.5."""
+    return f"{credits.normalize():f}"
+
+
 def first_reason(refusals: Iterable[Refusal]) -> Refusal:
     """The refusal that is nearest to being lifted: what a person waits for."""
     order = (
@@ -109,9 +114,10 @@ def first_reason(refusals: Iterable[Refusal]) -> Refusal:
         "error",
         "disabled",
         "other_account_needed",
-        "not_yours",
     )
-    known = sorted(refusals, key=lambda refusal: order.index(refusal.code))
+    # Another person's account is nothing to wait for, nor to be told of.
+    open_to_them = [refusal for refusal in refusals if refusal.code != "not_yours"]
+    known = sorted(open_to_them, key=lambda refusal: order.index(refusal.code))
     if known:
         return known[0]
     return Refusal("no_account", "There is no account for this provider yet.")
@@ -160,5 +166,6 @@ def _not_free(pool: Pool, load: AccountLoad, need: Need) -> Refusal | None:
         held = account.credits is not None and account.credits - load.credits_held < need.credits
         code = "credits" if held else "daily_cap"
         what = "credits are free" if held else "credits are left of today's cap"
-        return Refusal(code, f"It needs {need.credits:f}; only {max(available, 0):f} {what}.")
+        left = shown(max(available, Decimal(0)))
+        return Refusal(code, f"It needs {shown(need.credits)}; only {left} {what}.")
     return None

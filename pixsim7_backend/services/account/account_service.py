@@ -29,7 +29,7 @@ from pixsim7_backend.infrastructure.security.credentials import (
     CredentialCipher,
     credential_aad,
 )
-from pixsim7_backend.services.account.account_selector import Need, Pool, first_reason
+from pixsim7_backend.services.account.account_selector import Need, Pool, first_reason, shown
 from pixsim7_backend.shared.errors import FieldProblem, Forbidden, InvalidInput
 
 HAND_RESERVATION = timedelta(minutes=10)
@@ -80,7 +80,7 @@ class AccountService:
             load = (await accounts.load(account.provider_id, account_ids=[account_id]))[0]
             available = Pool([load]).available_credits(load)
             if available is not None and available < amount:
-                raise InsufficientCredits(f"Only {available:f} credits are free.")
+                raise InsufficientCredits(f"Only {shown(available)} credits are free.")
             expires_at = datetime.now(UTC) + HAND_RESERVATION
             if not await accounts.reserve([SlotRequest(account_id, amount, None, expires_at)]):
                 raise AccountBusy(f"All {account.max_concurrent_jobs} slots are in use.")
@@ -95,7 +95,7 @@ class AccountService:
             load = (await accounts.load(account.provider_id, account_ids=[account_id]))[0]
             left = Pool([load]).available_credits(load)
             if left is not None and left < 0:
-                raise InsufficientCredits(f"{-left:f} credits more are needed than are free.")
+                raise InsufficientCredits(f"It needs {shown(-left)} credits more than are free.")
 
     async def release_account(self, account_id: UUID) -> None:
         """Give a slot taken by hand back.

@@ -129,7 +129,13 @@ class AssetIngest:
             return
         siblings = await AssetRepository(tx.session).find_of_submission(asset.submission_id)
         if all(item.sync_status is SyncStatus.DOWNLOADED for item in siblings):
-            await SubmissionRepository(tx.session).move(
+            submissions = SubmissionRepository(tx.session)
+            submission = await submissions.find(asset.submission_id)
+            if submission is not None and submission.state is SubmissionState.RESULT_LOST:
+                if await submissions.find_unresolved(submission.job_id) is not None:
+                    return  # the job goes on with another attempt; this one stays as it ended
+                await submissions.move(asset.submission_id, SubmissionState.COMPLETED_REMOTE)
+            await submissions.move(
                 asset.submission_id, SubmissionState.FETCHED, state_deadline_at=None
             )
 

@@ -25,7 +25,7 @@ from pixsim7_backend.infrastructure.media.runner import MediaTools
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
 from pixsim7_backend.services.provider.registry import media_values
-from pixsim7_backend.services.provider.submission_sender import InputUnavailable
+from pixsim7_backend.services.provider.submission_sender import InputNotReady, InputUnavailable
 
 MAX_INPUT_BYTES = 200 * 2**20
 
@@ -67,8 +67,10 @@ class AssetInputs:
         if asset is None or asset.user_id != user_id:
             raise InputUnavailable(f"The input {slot} has been deleted.")
         remote_id = asset.provider_asset_id if asset.account_id == account.id else None
-        if asset.sync_status is not SyncStatus.DOWNLOADED or asset.sha256 is None:
-            raise InputUnavailable(f"The input {slot} is not in the library.")
+        if asset.sync_status is SyncStatus.ERROR:
+            raise InputUnavailable(f"The input {slot} could not be fetched from its provider.")
+        if asset.sha256 is None:
+            raise InputNotReady(f"The input {slot} is still on its way into the library.")
         async with self._store.materialise(asset.sha256) as path:
             yield self._media(slot, asset, asset.sha256, path, remote_id)
 

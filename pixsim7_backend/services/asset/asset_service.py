@@ -32,8 +32,8 @@ from pixsim7_backend.infrastructure.media.model import MediaInfo, MediaRejected
 from pixsim7_backend.infrastructure.media.runner import MediaTools
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.infrastructure.storage.layout import StoredBlob
-from pixsim7_backend.services.provider.submission_sender import output_from_json
 from pixsim7_backend.services.provider.registry import ProviderRegistry, media_values
+from pixsim7_backend.services.provider.submission_sender import output_from_json
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
 from pixsim7_backend.shared.pagination import Page, decode_cursor, page_of
@@ -258,6 +258,9 @@ class AssetService:
         tags: Collection[str],
     ) -> Asset:
         async with self._db.transaction() as tx:
+            # In a commit of its own: whatever is decided next, the cleaner knows these bytes.
+            await AssetRepository(tx.session).add_blob(blob.sha256, blob.size_bytes)
+        async with self._db.transaction() as tx:
             users, assets = UserRepository(tx.session), AssetRepository(tx.session)
             # The person's row serialises two uploads of the same bytes.
             await users.lock(user.id)
@@ -273,7 +276,6 @@ class AssetService:
                     user_id=user.id,
                     workspace_id=workspace_id,
                     origin="uploaded",
-                    media_type=info.media_type,
                     sync_status=SyncStatus.DOWNLOADED,
                     sha256=blob.sha256,
                     size_bytes=blob.size_bytes,

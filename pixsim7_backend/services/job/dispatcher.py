@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from pixsim7_backend.domain.job import Job
+from pixsim7_backend.domain.job import InvalidJob, Job
 from pixsim7_backend.domain.user import User
 from pixsim7_backend.domain.vocabulary import JobStatus
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
@@ -23,7 +24,12 @@ from pixsim7_backend.services.provider.provider_service import ProviderService, 
 from pixsim7_backend.shared.fail_points import fail_point
 
 BATCH = 100
-"""Jobs considered in one dispatch; more follow in the next."""
+"""Jobs considered in one transaction."""
+MAX_PASSED_OVER = 2000
+"""Jobs that no account can take, looked past in one dispatch."""
+SHOWN_ACCOUNTS = 200
+"""Accounts, best first, among which the reason for waiting is looked for."""
+USER_LIMIT = "Your other jobs use all that you may run at once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,47 +65,65 @@ class Dispatcher:
     async def dispatch(self, provider_id: str) -> int:
         """Assign as many waiting jobs as accounts can take now; returns how many.
 
-        All of it is one transaction under the provider's lock: nobody's limit is exceeded, and
-        priority, then fair share, then age decide.
+        Each batch is one transaction under the provider's lock: nobody's limit is exceeded, and
+        priority, then fair share, then age decide. Jobs that no free account can take are passed
+        over, so that they hold up nobody behind them.
         """
-        async with self._db.transaction() as tx:
-            jobs = JobRepository(tx.session)
-            await jobs.lock_dispatch(provider_id)
-            line = await jobs.line(provider_id, BATCH)
-            if not line:
-                return 0
-            assigned = await self._assign(tx, provider_id, line)
-            if len(line) == BATCH and assigned:
-                tx.enqueue("dispatch", provider_id)
-        await fail_point("reserve.after_commit")
+        assigned = 0
+        passed_over: set[UUID] = set()
+        while True:
+            async with self._db.transaction() as tx:
+                jobs = JobRepository(tx.session)
+                await jobs.lock_dispatch(provider_id)
+                line = await jobs.line(provider_id, BATCH, passed_over)
+                if not line:
+                    break
+                done = await self._assign(tx, provider_id, line)
+                accounts = AccountRepository(tx.session)
+                has_room = bool(await accounts.load(provider_id, only_free=True, limit=1))
+            await fail_point("reserve.after_commit")
+            assigned += done.assigned
+            passed_over |= done.passed_over
+            went_on = done.assigned or done.passed_over
+            if len(line) < BATCH or not has_room or not went_on:
+                break
+            if len(passed_over) > MAX_PASSED_OVER:
+                break
         return assigned
 
-    async def _assign(self, tx: Transaction, provider_id: str, line: list[WaitingJob]) -> int:
+    async def _assign(self, tx: Transaction, provider_id: str, line: list[WaitingJob]) -> "_Done":
+        reasons: dict[UUID, str] = {}
         line, crowded = await self._within_user_limits(tx, line)
-        reasons = {item.id: "Your other jobs use all that you may run at once." for item in crowded}
+        reasons |= dict.fromkeys((item.id for item in crowded), USER_LIMIT)
         pool, needs = await self._pool(tx, provider_id, line)
         chosen: list[tuple[WaitingJob, AccountLoad]] = []
+        left: list[WaitingJob] = []
         for item in line:
             load = pool.take(needs[item.id])
             if load is None:
-                refusals = [
-                    refusal
-                    for other in pool.loads
-                    if (refusal := pool.why_not(other, needs[item.id])) is not None
-                ]
-                reasons[item.id] = first_reason(refusals).sentence
+                left.append(item)
             else:
                 chosen.append((item, load))
         assigned = await self._reserve(tx, chosen) if chosen else 0
+        if left:
+            people = list({item.user_id for item in left})
+            everything = Pool(
+                await AccountRepository(tx.session).load(
+                    provider_id, visible_to=people, limit=SHOWN_ACCOUNTS
+                )
+            )
+            for item in left:
+                reasons[item.id] = _first_refusal(everything, needs[item.id]).sentence
         if reasons:
             await self._tell_reasons(tx, reasons)
-        return assigned
+        return _Done(assigned, set(reasons))
 
     async def _within_user_limits(
         self, tx: Transaction, line: list[WaitingJob]
     ) -> tuple[list[WaitingJob], list[WaitingJob]]:
-        """Lock the people, then let each have no more than they may run at once."""
-        people = await UserRepository(tx.session).lock_many(list({item.user_id for item in line}))
+        """Let each person have no more than they may run at once, at all providers together."""
+        users = UserRepository(tx.session)
+        people = await users.take_dispatch_turns(list({item.user_id for item in line}))
         running = await JobRepository(tx.session).running_counts(people)
         fitting, crowded = [], []
         for item in line:
@@ -123,12 +147,19 @@ class Dispatcher:
         refused = await SubmissionRepository(tx.session).refused_accounts(
             [item.id for item in line]
         )
+        pins = {(item.pinned_account_id, item.user_id) for item in line if item.pinned_account_id}
+        # An account that went out of service pins nothing: the source is uploaded elsewhere.
+        usable = {pin for pin in pins if await self._providers.usable_account(*pin)}
         needs = {
             item.id: Need(
                 user_id=item.user_id,
                 credits=item.estimated_credits,
                 operation=item.operation_type,
-                pinned_account_id=item.pinned_account_id,
+                pinned_account_id=(
+                    item.pinned_account_id
+                    if (item.pinned_account_id, item.user_id) in usable
+                    else None
+                ),
                 refused_by=frozenset(refused.get(item.id, ())),
             )
             for item in line
@@ -147,8 +178,13 @@ class Dispatcher:
             job = jobs.get(item.id)
             if job is None:
                 continue
-            spec = self._providers.registry.operation(job.provider_id, job.operation_type)
-            params = spec.params_model.model_validate(job.params)
+            try:
+                spec = self._providers.registry.operation(job.provider_id, job.operation_type)
+                params = self._providers.registry.validate(spec, job.params)
+            except InvalidJob as error:
+                # Accepted by an older version; one such job must not stop the line.
+                await self._jobs.mark_failed(job.id, error.detail, code=error.code)
+                continue
             rows.append(new_submission(job, load.account, spec, params))
         if not rows:
             return 0
@@ -217,16 +253,23 @@ class Dispatcher:
             )
             refused = await SubmissionRepository(tx.session).refused_accounts([job.id])
             ahead = await JobRepository(tx.session).ahead_of(job)
+            running = await JobRepository(tx.session).running_counts([job.user_id])
+            owner = await UserRepository(tx.session).find(job.user_id)
+            pinned = job.pinned_account_id
+            if pinned is not None:
+                pinned = await self._providers.usable_account(pinned, job.user_id)
+        limit = None if owner is None else owner.max_concurrent_jobs
+        is_crowded = limit is not None and running.get(job.user_id, 0) >= limit
         need = Need(
             user_id=job.user_id,
             credits=job.estimated_credits,
             operation=job.operation_type,
-            pinned_account_id=job.pinned_account_id,
+            pinned_account_id=pinned,
             refused_by=frozenset(refused.get(job.id, ())),
         )
         pool = Pool(loads)
         considered = [_consider(pool, load, need) for load in loads]
-        code, sentence = _waiting_reason(job, considered)
+        code, sentence = _waiting_reason(job, considered, is_crowded=is_crowded)
         slots = sum(load.account.max_concurrent_jobs for load in loads) or 1
         eta = None if job.eta_s is None else job.eta_s * (1 + ahead / slots)
         return Explanation(code, sentence, ahead + 1, eta, considered)
@@ -234,6 +277,22 @@ class Dispatcher:
 
 class _SlotsChanged(Exception):
     """The task is run again by the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What one batch came to."""
+
+    assigned: int
+    passed_over: set[UUID]
+
+
+def _first_refusal(pool: Pool, need: Need) -> Refusal:
+    """What stands between a job and the account that is nearest to taking it."""
+    refusals = [pool.why_not(load, need) for load in pool.loads]
+    if pool.loads and None in refusals:
+        return Refusal("in_line", "It is next for a free account.")
+    return first_reason(refusal for refusal in refusals if refusal is not None)
 
 
 def _consider(pool: Pool, load: AccountLoad, need: Need) -> Consideration:
@@ -263,16 +322,21 @@ def _not_waiting(job: Job) -> Explanation:
     return Explanation(code, words[job.status], None, job.eta_s, [])
 
 
-def _waiting_reason(job: Job, considered: Sequence[Consideration]) -> tuple[str, str]:
+def _waiting_reason(
+    job: Job, considered: Sequence[Consideration], *, is_crowded: bool
+) -> tuple[str, str]:
     if job.is_paused:
         return "paused", "It is paused."
     if job.waits_for_parent:
         return "parent", "It waits for its parent job."
-    if job.scheduled_at is not None and job.scheduled_at == job.available_at:
-        return "scheduled", f"It is scheduled for {job.scheduled_at:%Y-%m-%d %H:%M} UTC."
+    if job.available_at > datetime.now(UTC):
+        at = f"{job.available_at:%Y-%m-%d %H:%M:%S} UTC"
+        if job.scheduled_at == job.available_at:
+            return "scheduled", f"It is scheduled for {at}."
+        return "backing_off", f"It is tried again at {at}. {job.waiting_reason or ''}".rstrip()
+    if is_crowded:
+        return "user_limit", USER_LIMIT
     if any(item.is_able for item in considered):
-        if job.waiting_reason:
-            return "in_line", job.waiting_reason
         return "in_line", "It is next for a free account."
     refusal = first_reason(Refusal(item.code, item.sentence) for item in considered)
     return refusal.code, refusal.sentence

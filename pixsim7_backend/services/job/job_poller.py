@@ -10,7 +10,6 @@ from uuid import UUID
 import structlog
 
 from pixsim7_backend.domain.account import ProviderAccount
-from pixsim7_backend.domain.job import Job
 from pixsim7_backend.domain.provider import (
     HttpNotSent,
     HttpUncertain,
@@ -25,14 +24,12 @@ from pixsim7_backend.domain.vocabulary import (
     SubmissionState,
     VideoStatus,
 )
-from pixsim7_backend.infrastructure.database.engine import Database, Transaction
+from pixsim7_backend.infrastructure.database.engine import Database
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.infrastructure.telemetry import POLL_LAG
 from pixsim7_backend.services.account.account_service import AccountService
-from pixsim7_backend.services.asset.asset_service import AssetService
-from pixsim7_backend.services.job.job_service import JobService
-from pixsim7_backend.services.job.retry_policy import GiveUp, Retry, after_failure
+from pixsim7_backend.services.job.job_endings import JobEndings
 from pixsim7_backend.services.provider.provider_service import (
     FINAL_REPORTS,
     LATE_WATCH_S,
@@ -55,17 +52,15 @@ class JobPoller:
     def __init__(
         self,
         database: Database,
-        jobs: JobService,
         providers: ProviderService,
         accounts: AccountService,
-        assets: AssetService,
+        endings: JobEndings,
         lease: timedelta,
     ) -> None:
         self._db = database
-        self._jobs = jobs
         self._providers = providers
         self._accounts = accounts
-        self._assets = assets
+        self._endings = endings
         self._lease = lease
 
     async def poll_due(self) -> int:
@@ -195,32 +190,11 @@ class JobPoller:
             job = await JobRepository(tx.session).lock(submission.job_id)
             if job is None:
                 raise LookupError(f"job {submission.job_id}")
+            before = submission.state
             ended = await self._providers.apply_report(tx, submission.id, report)
-            if ended.state is SubmissionState.COMPLETED_REMOTE:
-                await self._completed(tx, job, ended)
-            elif ended.state is SubmissionState.FAILED_REMOTE:
-                await self._failed(job, ended)
+            if ended.state is not before:
+                await self._endings.apply(job, ended)
         await fail_point("poll.after_t6")
-
-    async def _completed(self, tx: Transaction, job: Job, submission: ProviderSubmission) -> None:
-        asset = await self._assets.create_from_submission(submission, job)
-        started = submission.accepted_at or submission.reserved_at
-        seconds = (datetime.now(UTC) - started).total_seconds()
-        await self._accounts.record_success(submission.account_id, generation_time_sec=seconds)
-        if job.status is JobStatus.PENDING:
-            await self._jobs.mark_started(job.id)
-        if job.status in (JobStatus.PENDING, JobStatus.PROCESSING, JobStatus.FAILED):
-            await self._jobs.mark_completed(job.id, asset.id)
-
-    async def _failed(self, job: Job, submission: ProviderSubmission) -> None:
-        if job.is_final or job.open_submission_id not in (submission.id, None):
-            return
-        match after_failure(submission):
-            case Retry(delay_s):
-                reason = submission.error_message or "It is tried again."
-                await self._jobs.return_to_line(job.id, delay_s, reason)
-            case GiveUp(code, message):
-                await self._jobs.mark_failed(job.id, message, code=code)
 
 
 def next_poll_s(submission: ProviderSubmission, policy: PollPolicy) -> float:

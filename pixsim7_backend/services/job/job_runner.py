@@ -26,6 +26,7 @@ from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.job.job_endings import JobEndings
 from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.job.retry_policy import GiveUp, Retry, after_refusal
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
@@ -65,6 +66,7 @@ class JobRunner:
         accounts: AccountService,
         calls: ProviderCalls,
         sender: SubmissionSender,
+        endings: JobEndings,
         doubt_deadline_s: float | None,
     ) -> None:
         self._db = database
@@ -73,6 +75,7 @@ class JobRunner:
         self._accounts = accounts
         self._calls = calls
         self._sender = sender
+        self._endings = endings
         self._doubt_deadline_s = doubt_deadline_s
 
     async def submit(self, submission_id: UUID) -> None:
@@ -106,7 +109,7 @@ class JobRunner:
         await fail_point("submit.after_accept")
 
     async def _locked_job(self, tx: Transaction, submission_id: UUID) -> Job:
-        """Job before submission: the lock order of every transaction."""
+        """Job, submission, account, person: the lock order of every transaction."""
         submission = await SubmissionRepository(tx.session).find(submission_id)
         if submission is None:
             raise LookupError(f"submission {submission_id}")
@@ -117,7 +120,10 @@ class JobRunner:
 
     async def _follow(self, tx: Transaction, job: Job, submission: ProviderSubmission) -> None:
         """What the state of its submission means for a job that has not ended."""
-        if submission.state in (SubmissionState.ACCEPTED, SubmissionState.COMPLETED_REMOTE):
+        if submission.state is SubmissionState.COMPLETED_REMOTE:
+            # The answer carried the result.
+            await self._endings.apply(job, submission)
+        elif submission.state is SubmissionState.ACCEPTED:
             if job.status is JobStatus.PENDING:
                 await self._jobs.mark_started(job.id)
             elif job.status is JobStatus.CANCELLED:
@@ -153,7 +159,11 @@ class JobRunner:
         if self._is_overdue(submission):
             await self._close(submission)
             return
-        if submission.submission_class is SubmissionClass.KEYED:
+        async with self._db.transaction() as tx:
+            job = await self._locked_job(tx, submission_id)
+        # What was cancelled is never sent afterwards, under whatever key.
+        may_send = job.cancel_requested_at is None and not job.is_final
+        if submission.submission_class is SubmissionClass.KEYED and may_send:
             await self._resend(submission)
         else:
             await self._ask(submission)
@@ -338,7 +348,8 @@ class JobRunner:
                             "a result that still appears is kept.",
                         )
                 case _:
-                    # A finished one is the business of the asset's fetch.
+                    # A finished one is the business of the asset's fetch, once it has an asset.
+                    await self._endings.apply(job, submission)
                     await submissions.update(submission.id, state_deadline_at=None)
         await fail_point("reap.after_update")
 
@@ -361,4 +372,6 @@ def _read_testimony(
                 code=item.detail.get("code") or "",
             )
             return SendOutcome("refused", submission.fence, error=error)
+        if item.kind == "not_sent":
+            return SendOutcome("not_sent", item.fence, reason=item.detail.get("reason", ""))
     return None

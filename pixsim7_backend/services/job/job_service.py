@@ -160,6 +160,9 @@ class JobService:
                 earlier = await jobs.claim_idempotency_key(user.id, idempotency_key, digest, ids)
                 if earlier is not None:
                     return await self._replay(jobs, earlier, digest)
+            # Jobs before the person: the end of a parent takes its locks in that order.
+            for parent_id in sorted({item.parent_job_id for item in requests if item.parent_job_id}):
+                await jobs.lock(parent_id)
             await self._users.take_daily_jobs(user, len(checked))
             batch_id = new_id() if len(checked) > 1 else None
             rows = [
@@ -301,6 +304,12 @@ class JobService:
                 **filters,
             )
         return page_of(rows, limit, lambda job: job.id)
+
+    async def count_jobs(self, user: User | None) -> dict[str, int]:
+        """How many jobs stand where: a person's, or with None everybody's."""
+        async with self._db.transaction() as tx:
+            jobs = JobRepository(tx.session)
+            return await jobs.count_by_status(None if user is None else user.id)
 
     async def get_events(self, job_id: UUID, user: User) -> Sequence[Event]:
         """What happened to one's own job, in order."""

@@ -3,7 +3,6 @@
 import random
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,6 @@ from pixsim7_backend.domain.provider import (
     OperationParams,
     OperationSpec,
     ProviderError,
-    RemoteOutput,
     RemoteReport,
     SubmissionRef,
 )
@@ -26,7 +24,6 @@ from pixsim7_backend.domain.submission import ProviderSubmission
 from pixsim7_backend.domain.vocabulary import (
     AccountStatus,
     ErrorKind,
-    MediaType,
     SubmissionState,
     VideoStatus,
 )
@@ -115,12 +112,11 @@ class ProviderService:
             raise Conflict("The submission was taken over before it was sent.")
         async with self._db.transaction() as tx:
             await JobRepository(tx.session).lock(job.id)
-            if outcome.kind in ("not_sent", "busy"):
-                submission = await SubmissionRepository(tx.session).find(submission_id)
-                assert submission is not None  # noqa: S101
-                await self.abandon(tx, submission, outcome.reason, kind=ErrorKind.TRANSIENT)
-            else:
-                submission = await self.apply_outcome(tx, submission_id, outcome)
+            submission = await self.apply_outcome(tx, submission_id, outcome)
+            if submission.state is SubmissionState.RESERVED:
+                submission = await self.abandon(
+                    tx, submission, outcome.reason, kind=ErrorKind.TRANSIENT
+                )
         match outcome.kind:
             case "refused":
                 assert outcome.error is not None  # noqa: S101
@@ -434,7 +430,7 @@ class ProviderService:
         """Nothing left: the same submission is tried again, or given up after six tries."""
         submissions = SubmissionRepository(tx.session)
         current = submission
-        if submission.state is SubmissionState.SUBMITTING:
+        if submission.state in (SubmissionState.SUBMITTING, SubmissionState.IN_DOUBT):
             moved = await submissions.move(
                 submission.id, SubmissionState.RESERVED, fence=outcome.fence
             )

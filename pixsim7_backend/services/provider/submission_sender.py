@@ -70,6 +70,10 @@ class InputUnavailable(Exception):
     """An input of the job cannot be used; the message is for the person."""
 
 
+class InputNotReady(Exception):
+    """An input of the job is not here yet; trying again later helps."""
+
+
 class InputSource(Protocol):
     """Where inputs come from; the asset services implement it."""
 
@@ -78,7 +82,7 @@ class InputSource(Protocol):
     ) -> AbstractAsyncContextManager[tuple[InputMedia, ...]]:
         """Local files of all media that the parameters name, for the time of the block.
 
-        Raises `InputUnavailable`.
+        Raises `InputUnavailable` or `InputNotReady`.
         """
         ...
 
@@ -173,7 +177,7 @@ class SubmissionSender:
         except ProviderError as error:
             # Raised while preparing: nothing billable was sent.
             return SendOutcome("refused", fence, error=error)
-        except (HttpNotSent, HttpUncertain) as error:
+        except (InputNotReady, HttpNotSent, HttpUncertain) as error:
             return SendOutcome("not_sent", fence, reason=str(error))
 
     def params_of(self, submission: ProviderSubmission) -> OperationParams:

@@ -107,12 +107,15 @@ class AuthService:
             raise BadCredentials("The e-mail or the password is wrong.")
         async with self._db.transaction() as tx:
             user = await UserRepository(tx.session).lock(found.id)
-            if user is None or not user.is_active or user.password_hash != stored:
+            if user is None or not user.is_active:
                 raise BadCredentials("The e-mail or the password is wrong.")
-            user.last_login_at = datetime.now(UTC)
-            if new_hash is not None:
-                user.password_hash = new_hash
-            return user, await self._open_session(tx, user, ip, user_agent)
+            if user.password_hash == stored:
+                user.last_login_at = datetime.now(UTC)
+                if new_hash is not None:
+                    user.password_hash = new_hash
+                return user, await self._open_session(tx, user, ip, user_agent)
+        # Changed or upgraded since it was read: what counts is the new one.
+        return await self.login(email, password, ip=ip, user_agent=user_agent)
 
     async def _open_session(
         self, tx: Transaction, user: User, ip: str | None, user_agent: str | None
@@ -264,7 +267,10 @@ class AuthService:
         self, user: User, current: str, new: str, *, keep_session_id: UUID | None = None
     ) -> None:
         """Set a new password; all other sessions and all API tokens end."""
-        is_right, _ = await self._passwords.verify_password(current, user.password_hash)
+        async with self._db.transaction() as tx:
+            fresh = await UserRepository(tx.session).find(user.id)
+        stored = None if fresh is None else fresh.password_hash
+        is_right, _ = await self._passwords.verify_password(current, stored)
         if not is_right:
             problem = FieldProblem("current_password", "is wrong")
             raise InvalidInput("The current password is wrong.", fields=[problem])

@@ -63,10 +63,7 @@ class UserService:
         problems = _identity_problems(email=email, username=username)
         problems += password_problems(password)
         problems += _quota_problems(quotas)
-        if role not in list(UserRole):
-            problems.append(
-                FieldProblem("role", "is not a role", [item.value for item in UserRole])
-            )
+        problems += _role_problems(role)
         if problems:
             raise InvalidInput("The person cannot be added as given.", fields=problems)
         user = User(
@@ -122,10 +119,15 @@ class UserService:
             **{name: values[name] for name in ("email", "username") if name in values}
         )
         problems += _quota_problems({key: values[key] for key in QUOTAS if key in values})
+        problems += _role_problems(values.get("role", UserRole.USER))
         if "password" in values:
             problems += password_problems(values["password"])
         if problems:
             raise InvalidInput("The person cannot be changed like this.", fields=problems)
+        for name in {"email", "username"} & values.keys():
+            values[name] = values[name].strip()
+        if "role" in values:
+            values["role"] = UserRole(values["role"])
         if "password" in values:
             values["password_hash"] = await self._passwords.hash_password(values.pop("password"))
         with violated("users_email", "users_username", error=_exists):
@@ -133,12 +135,16 @@ class UserService:
                 return await self._apply(tx, user_id, values)
 
     async def _apply(self, tx: Transaction, user_id: UUID, values: Mapping[str, Any]) -> User:
-        user = await UserRepository(tx.session).lock(user_id)
+        users = UserRepository(tx.session)
+        if {"role", "is_active"} & values.keys():
+            # Two administrators must not take each other's place away at the same time.
+            await users.lock_admin_changes()
+        user = await users.lock(user_id)
         if user is None:
             raise UserNotFound("There is no such person.")
         before = (user.role, user.is_active)
         for name, value in values.items():
-            setattr(user, name, UserRole(value) if name == "role" else value)
+            setattr(user, name, value)
         await tx.session.flush()
         if before == (UserRole.ADMIN, True):
             await self._require_an_admin(tx)
@@ -280,6 +286,12 @@ def _identity_problems(email: str | None = None, username: str | None = None) ->
         allowed = "2 to 64 letters, digits, dots, dashes and underscores"
         problems.append(FieldProblem("username", f"must have {allowed}", allowed))
     return problems
+
+
+def _role_problems(role: object) -> list[FieldProblem]:
+    if role in list(UserRole):
+        return []
+    return [FieldProblem("role", "is not a role", [item.value for item in UserRole])]
 
 
 def password_problems(password: str, field: str = "password") -> list[FieldProblem]:

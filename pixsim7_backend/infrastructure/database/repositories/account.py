@@ -53,7 +53,11 @@ _RESERVE = text(
         ) AS w(id, account_id, credits, submission_id, expires_at)
     ), free AS (
         SELECT a.id AS account_id, slot.no,
-               row_number() OVER (PARTITION BY a.id ORDER BY slot.no) AS nth
+               row_number() OVER (PARTITION BY a.id ORDER BY slot.no) AS nth,
+               -- slots above a lowered limit count until they have drained
+               a.max_concurrent_jobs - (
+                   SELECT count(*) FROM reservations r WHERE r.account_id = a.id
+               ) AS room
         FROM provider_accounts a
         CROSS JOIN LATERAL generate_series(1, a.max_concurrent_jobs) AS slot(no)
         WHERE a.id = ANY(CAST(:accounts AS uuid[]))
@@ -63,7 +67,8 @@ _RESERVE = text(
     )
     INSERT INTO reservations (id, account_id, slot_no, credits_held, submission_id, expires_at)
     SELECT w.id, w.account_id, f.no, w.credits, w.submission_id, w.expires_at
-    FROM wanted w JOIN free f ON f.account_id = w.account_id AND f.nth = w.nth
+    FROM wanted w
+    JOIN free f ON f.account_id = w.account_id AND f.nth = w.nth AND f.nth <= f.room
     RETURNING id
     """
 )

@@ -51,6 +51,14 @@ class EventRepository:
         )
         return str(await self._session.scalar(statement))
 
+    async def is_gated(self) -> bool:
+        """Whether committed events may not be read yet, as an older transaction is still open."""
+        statement = text(
+            "SELECT EXISTS (SELECT 1 FROM events"
+            " WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))"
+        )
+        return bool(await self._session.scalar(statement))
+
     async def oldest(self) -> str | None:
         """The position of the oldest event that is kept."""
         row = (

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -55,7 +55,8 @@ _LINE = text(
             FROM jobs
             WHERE provider_id = :provider_id AND user_id = p.user_id AND {_WAITING}
               AND available_at <= now()
-            ORDER BY priority, created_at
+              AND id <> ALL(CAST(:passed_over AS uuid[]))
+            ORDER BY priority, created_at, id
             LIMIT GREATEST(LEAST(:limit, coalesce(p.max_concurrent_jobs - p.running, :limit)), 0)
         ) c
     ) j
@@ -300,9 +301,14 @@ class JobRepository:
             {"provider": provider_id},
         )
 
-    async def line(self, provider_id: str, limit: int) -> list[WaitingJob]:
+    async def line(
+        self, provider_id: str, limit: int, passed_over: Collection[UUID] = ()
+    ) -> list[WaitingJob]:
         """Who is next: by priority, then whose person has least running, then by age."""
-        rows = await self._session.execute(_LINE, {"provider_id": provider_id, "limit": limit})
+        rows = await self._session.execute(
+            _LINE,
+            {"provider_id": provider_id, "limit": limit, "passed_over": list(passed_over)},
+        )
         return [
             WaitingJob(
                 id=row.id,
@@ -346,8 +352,12 @@ class JobRepository:
             Job.waits_for_parent.is_(False),
             Job.open_submission_id.is_(None),
             Job.available_at <= func.now(),
-            (Job.priority < job.priority)
-            | ((Job.priority == job.priority) & (Job.created_at < job.created_at)),
+            tuple_(Job.priority, Job.created_at, Job.id)
+            < tuple_(
+                bindparam(None, job.priority),
+                bindparam(None, job.created_at),
+                bindparam(None, job.id),
+            ),
         )
         return await self._session.scalar(statement) or 0
 

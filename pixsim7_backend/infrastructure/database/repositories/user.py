@@ -1,12 +1,12 @@
 """People, sessions, tokens, workspaces and usage in SQL."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, case, cast, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Date, case, cast, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -58,16 +58,28 @@ class UserRepository:
         statement = statement.execution_options(populate_existing=True)
         return (await self._session.scalars(statement)).one_or_none()
 
-    async def lock_many(self, user_ids: Sequence[UUID]) -> dict[UUID, User]:
-        """Lock people in the order of their ids; the first lock of any transaction."""
+    async def take_dispatch_turns(self, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+        """One dispatch at a time counts what these people have running.
+
+        The rows stay free: every job that ends counts something there, and would wait for us.
+        """
+        await self._session.execute(
+            text(
+                "SELECT pg_advisory_xact_lock(hashtextextended('running:' || u.id::text, 0))"
+                " FROM (SELECT unnest(CAST(:ids AS uuid[])) AS id ORDER BY 1) u"
+            ),
+            {"ids": list(user_ids)},
+        )
         statement = (
-            select(User)
-            .where(User.id.in_(user_ids))
-            .order_by(User.id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
+            select(User).where(User.id.in_(user_ids)).execution_options(populate_existing=True)
         )
         return {user.id: user for user in await self._session.scalars(statement)}
+
+    async def lock_admin_changes(self) -> None:
+        """One change of roles or states at a time; taken before any row."""
+        await self._session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended('admins', 0))")
+        )
 
     async def count_active_admins(self) -> int:
         statement = select(func.count()).where(User.role == UserRole.ADMIN, User.is_active)

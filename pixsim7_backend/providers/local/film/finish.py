@@ -22,6 +22,7 @@ class Finish:
         x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
         r = x * x * np.float32(0.62) + y * y * np.float32(0.5)
         self.vignette = (1 - vignette * np.clip(r - 0.18, 0, None) ** 1.3).astype(np.float32)
+        self.vignette_luma = self.vignette * np.float32(219)
         random = rng(seed, "grain")
         shape = (height + 64, width + 64)
         # Triangular dither hides the 8-bit steps; the softer part reads as grain.
@@ -52,23 +53,23 @@ class Finish:
     def _strip(
         self, picture: F32, planes: list[Bytes], grains: list[F32], start: int, stop: int
     ) -> None:
-        picture *= self.vignette[start:stop]
         np.clip(picture, 0, 1, out=picture)
         red, green, blue = picture
         luma = green * np.float32(0.7152)
         luma += red * np.float32(0.2126)
         luma += blue * np.float32(0.0722)
         half = _half(luma)
+        shade = self.vignette[start:stop:2, ::2]
         low, high = start // 2, stop // 2
         for plane, colour, scale in ((1, blue, 224 / 1.8556), (2, red, 224 / 1.5748)):
             chroma = _half(colour)
             chroma -= half
-            chroma *= np.float32(scale)
+            chroma *= shade * np.float32(scale)
             # Grain is a matter of the luma, as on film; the colour gets only dither.
             chroma += grains[plane][low:high, : half.shape[1]] * np.float32(0.35)
             chroma += np.float32(128.5)
             np.copyto(planes[plane][low:high, : half.shape[1]], chroma, casting="unsafe")
-        luma *= np.float32(219)
+        luma *= self.vignette_luma[start:stop]
         luma += grains[0][start:stop]
         luma += np.float32(16.5)
         np.copyto(planes[0][start:stop, : self.width], luma, casting="unsafe")

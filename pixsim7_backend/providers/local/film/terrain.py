@@ -53,10 +53,13 @@ def profile(setting: Setting, ridge: Ridge, length: int) -> F32:
 def paint_ridges(setting: Setting, ridges: list[Ridge], horizon: float) -> list[Layer]:
     """All of them, two at a time."""
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda ridge: paint_ridge(setting, ridge, horizon), ridges))
+        nearer: list[Ridge | None] = [*ridges[1:], None]
+        return list(pool.map(lambda r, n: paint_ridge(setting, r, horizon, n), ridges, nearer))
 
 
-def paint_ridge(setting: Setting, ridge: Ridge, horizon: float) -> Layer:
+def paint_ridge(
+    setting: Setting, ridge: Ridge, horizon: float, nearer: Ridge | None = None
+) -> Layer:
     """A ridge with air in front of its foot, relief and snow on its flanks, trees on its back."""
     margin = setting.margin(ridge.depth)
     width = setting.width + 2 * margin
@@ -64,6 +67,10 @@ def paint_ridge(setting: Setting, ridge: Ridge, horizon: float) -> Layer:
     head = ridge.tree_height * 1.3 + 3
     top = int(np.floor(crest.min() - head))
     bottom = setting.height + int(setting.camera.reach_y * ridge.depth) + 2
+    if nearer is not None:
+        # What the next ridge surely hides need not be painted.
+        hidden = nearer.base + 0.3 * nearer.rise + 0.15 * setting.height + setting.camera.reach_y
+        bottom = min(bottom, int(hidden))
     rows = max(8, bottom - top)
     y = np.arange(top, top + rows, dtype=np.float32)[:, None]
     below = y - crest[None, :]

@@ -42,7 +42,7 @@ LIGHTS: Final[dict[str, str]] = {
     "storm": "storm stormy thunder thunderstorm lightning tempest hurricane thunderclouds",
     "overcast": "overcast cloudy grey gray gloomy rain rainy raining drizzle dreary fog foggy mist"
     " misty haze hazy bleak snowfall snowing blizzard",
-    "day": "day daytime noon midday sunny bright clear afternoon daylight summer spring",
+    "day": "day daytime noon midday sunny bright clear afternoon daylight summer spring green lush",
 }
 
 WEATHER: Final[dict[str, str]] = {

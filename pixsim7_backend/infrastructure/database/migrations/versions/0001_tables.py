@@ -701,7 +701,8 @@ def upgrade() -> None:
             "search",
             postgresql.TSVECTOR(),
             sa.Computed(
-                "to_tsvector('simple', coalesce(name, '') || ' ' || prompt)", persisted=True
+                "to_tsvector('simple', translate(coalesce(name, ''), '._-', '   ') || ' ' || prompt)",
+                persisted=True,
             ),
             nullable=False,
         ),

@@ -1,0 +1,1 @@
+"""Speed of PixSim7 beside its peers: one command, one machine, one run."""
