@@ -17,7 +17,7 @@ import asyncpg
 from pixsim7_simulator import ControlClient
 
 from bench.postgres import Server
-from bench.processes import BenchFailed, cpu_seconds, python, running
+from bench.processes import BenchFailed, cpu_seconds, own_cpu_seconds, python, running
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.shared.config import load_settings
@@ -58,7 +58,10 @@ class Stack:
     logs: Path
 
     def cpu(self) -> dict[str, float]:
-        return {name: cpu_seconds(pid) for name, pid in self.processes.items()}
+        """CPU seconds of each part so far; the worker's media tools are children of its own."""
+        used = {name: cpu_seconds(pid) for name, pid in self.processes.items()}
+        own = own_cpu_seconds(self.processes["worker"])
+        return {**used, "worker": own, "media tools": used["worker"] - own}
 
 
 @asynccontextmanager

@@ -123,3 +123,9 @@ def cpu_seconds(root: int) -> float:
         if above == root:
             total += used[pid]
     return total / TICKS
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """CPU time of one process alone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / TICKS

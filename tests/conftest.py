@@ -66,16 +66,25 @@ async def template(postgres: EmbeddedServer) -> str:
     return urlsplit(postgres.url).path.lstrip("/")
 
 
-@pytest.fixture
-async def database_url(postgres: EmbeddedServer, template: str) -> AsyncIterator[str]:
-    """A fresh, migrated database of one's own."""
+@asynccontextmanager
+async def cloned_database(postgres: EmbeddedServer, template: str) -> AsyncIterator[str]:
+    """A fresh, migrated database, gone after the block."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     owner = urlsplit(postgres.url).username
     await _admin(
         postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER {owner} STRATEGY FILE_COPY"
     )
-    yield _named(postgres.url, name)
-    await _admin(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield _named(postgres.url, name)
+    finally:
+        await _admin(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedServer, template: str) -> AsyncIterator[str]:
+    """A fresh, migrated database of one's own."""
+    async with cloned_database(postgres, template) as url:
+        yield url
 
 
 # --- the application --------------------------------------------------------------------------

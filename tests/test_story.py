@@ -86,7 +86,7 @@ async def test_register_submit_watch_download(
         # Whoever comes back later is told what was missed, from there on.
         resume = {**headers, "Last-Event-ID": seen[2]["id"]}
         async with http.get(f"{api}/events", headers=resume) as stream, asyncio.timeout(10):
-            again = [event async for event in _take(_events(stream), len(seen) - 3)]
+            again = [event async for event in _take(_events(stream), job["id"], len(seen) - 3)]
         assert [event["id"] for event in again] == [event["id"] for event in seen[3:]]
 
         async with http.get(f"{api}/jobs/{job['id']}", headers=headers) as answer:
@@ -103,9 +103,11 @@ async def test_register_submit_watch_download(
 
 
 async def _take(
-    events: AsyncIterator[dict[str, Any]], count: int
+    events: AsyncIterator[dict[str, Any]], job_id: str, count: int
 ) -> AsyncIterator[dict[str, Any]]:
     async for event in events:
+        if event["job_id"] != job_id:
+            continue
         yield event
         count -= 1
         if count == 0:

@@ -1,5 +1,7 @@
 """The two cookies of the web app: their names, where they may go, and when they are set."""
 
+from urllib.parse import urlsplit
+
 from fastapi import Request, Response
 from starlette.requests import HTTPConnection
 
@@ -34,7 +36,12 @@ def first_cookie(connection: HTTPConnection, names: tuple[str, ...]) -> str | No
 
 
 def is_https(connection: HTTPConnection) -> bool:
-    return connection.url.scheme == "https"
+    """Also behind a proxy that ends TLS: then the public URL says so, and the browser names it."""
+    if connection.url.scheme == "https":
+        return True
+    settings: Settings = connection.app.state.settings
+    public = urlsplit((settings.public_url or "").lower())
+    return public.scheme == "https" and public.netloc == connection.headers.get("host", "").lower()
 
 
 def require_cookie_client(request: Request, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pixsim7_backend.api.cookies import ALL_COOKIES, CLIENT_HEADER
+from pixsim7_backend.api.cookies import ALL_COOKIES, CLIENT_HEADER, is_https
 from pixsim7_backend.api.errors import BadRequest, TooLarge, internal_error, problem_response
 from pixsim7_backend.infrastructure.telemetry import HTTP_REQUESTS
 from pixsim7_backend.shared.config import Settings
@@ -80,7 +80,7 @@ class RequestScope:
                 headers["X-Request-Id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["scheme"] == "https":
+                if is_https(HTTPConnection(scope)):
                     headers.setdefault("Strict-Transport-Security", HSTS)
             await send(message)
 

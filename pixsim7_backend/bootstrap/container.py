@@ -5,7 +5,6 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import structlog
 
@@ -33,13 +32,6 @@ from pixsim7_backend.shared.errors import PixSimError
 log = structlog.get_logger()
 
 _HOUSE_ACCOUNT_LOCK = 7_730_002
-
-
-@runtime_checkable
-class _Closable(Protocol):
-    """An adapter that holds something of this process, such as renderers."""
-
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -92,8 +84,7 @@ class Container:
             feed = EventFeed(database, event_bus)
             adapters = load_adapters(settings, socket.gethostname())
             for adapter in adapters:
-                if isinstance(adapter, _Closable):
-                    stack.push_async_callback(asyncio.to_thread, adapter.close)
+                stack.push_async_callback(asyncio.to_thread, adapter.close)
             services = build_services(
                 settings,
                 database,

@@ -465,3 +465,7 @@ class ProviderAdapter(Protocol):
     ) -> AbstractAsyncContextManager[HttpStream]:
         """Open the result's bytes. Most adapters stream `output.url` through `context.http`."""
         ...
+
+    def close(self) -> None:
+        """Let go of what the adapter holds in this process; nothing, for most."""
+        ...

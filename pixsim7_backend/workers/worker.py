@@ -5,12 +5,11 @@ import random
 from contextlib import suppress
 from datetime import timedelta
 
-import asyncpg
 import structlog
-from pgqueuer import AsyncpgPoolDriver, PgQueuer
-from pgqueuer.domain.settings import db_settings
+from pgqueuer import PgQueuer
 
 from pixsim7_backend.bootstrap.container import Container
+from pixsim7_backend.workers.driver import lane_driver, queue_pool
 from pixsim7_backend.workers.tasks import (
     RunningTasks,
     control_tasks,
@@ -65,15 +64,10 @@ class Worker:
 
     async def _run_once(self) -> None:
         settings = self._container.settings
-        async with asyncpg.create_pool(
-            self._container.database.url,
-            min_size=2,
-            max_size=8,
-            server_settings={"application_name": "pixsim7-worker", "jit": "off"},
-        ) as pool:
+        async with queue_pool(self._container.database.url) as pool:
             services = self._container.services
-            control = PgQueuer(await _listening_driver(pool))
-            media = PgQueuer(await _listening_driver(pool))
+            control = PgQueuer(await lane_driver(pool))
+            media = PgQueuer(await lane_driver(pool))
             register_tasks(control, control_tasks(services), self._running)
             register_schedules(control, services)
             register_tasks(media, media_tasks(services), self._running)
@@ -120,11 +114,3 @@ class Worker:
         self._stopping.set()
         for lane in self._lanes:
             lane.shutdown.set()
-
-
-async def _listening_driver(pool: asyncpg.Pool) -> AsyncpgPoolDriver:
-    """A driver that listens already: PgQueuer sends its first health probe before its LISTEN, and
-    would wait ten seconds for an answer that nobody heard."""
-    driver = AsyncpgPoolDriver(pool)
-    await driver.add_listener(db_settings().channel, lambda _: None)
-    return driver

@@ -1,10 +1,12 @@
 """Whatever is sent, the answer is never "something went wrong on our side"."""
 
+import asyncio
 import json
 import re
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
@@ -32,7 +34,7 @@ TIMES: list[Any] = [
     253402300800,
     -(10**12),
 ]
-ODD = [*STRINGS, *NUMBERS, *OTHERS, *TIMES]
+ODD = [*STRINGS, *NUMBERS, *OTHERS]
 JSON = {"Content-Type": "application/json"}
 DEEP: dict[str, Any] = {}
 for _ in range(200):
@@ -56,6 +58,7 @@ def _bodies(app: FastAPI) -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
+@pytest.mark.timeout(120)
 async def test_odd_values_in_bodies(app: FastAPI, ada: Person, admin: Person) -> None:
     ids = {
         "job_id": (await admin.client.post("/api/v1/jobs", json=job())).json()["id"],
@@ -83,13 +86,18 @@ async def test_odd_values_in_bodies(app: FastAPI, ada: Person, admin: Person) ->
             values = ODD
         url = path.format(**ids)
         for name in properties:
-            for value in values:
-                body = {**samples.get(path, {}), name: value}
-                if "password" in path and name == "new_password":
-                    continue
-                answer = await admin.client.request(method, url, content=_json(body), headers=JSON)
-                assert answer.status_code < 500, (method, path, name, value, answer.text)
-        for whole in (DEEP, [], 1, None):
+            times = TIMES if name.endswith("_at") else []
+            sent = [{**samples.get(path, {}), name: value} for value in [*values, *times]]
+            answers = await asyncio.gather(
+                *(
+                    admin.client.request(method, url, content=_json(body), headers=JSON)
+                    for body in sent
+                )
+            )
+            for body, answer in zip(sent, answers, strict=True):
+                assert answer.status_code < 500, (method, path, body, answer.text)
+        wholes: tuple[Any, ...] = (DEEP, [], 1, None)
+        for whole in wholes:
             answer = await admin.client.request(method, url, content=_json(whole), headers=JSON)
             assert answer.status_code < 500, (method, path, whole)
 

@@ -297,6 +297,25 @@ async def test_named_hosts_and_public_urls_are_known(container: Container) -> No
             assert answer.status_code == 200
 
 
+async def test_behind_a_proxy_that_ends_tls(container: Container, ada: Person) -> None:
+    settings = container.settings.model_copy(update={"public_url": "https://pixsim.example.com"})
+    async with serving(create_app(container, settings)) as url, httpx.AsyncClient() as client:
+        answer = await client.post(
+            f"{url}/api/v1/auth/login",
+            json={"email": ada.user.email, "password": PASSWORD, "cookie": True},
+            headers={
+                "Host": "pixsim.example.com",
+                "Origin": "https://pixsim.example.com",
+                **CLIENT,
+            },
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["set-cookie"].startswith("__Host-px7_session=")
+        assert "strict-transport-security" in answer.headers
+        afar = await client.get(f"{url}/metrics", headers={"Host": "pixsim.example.com"})
+        problem(afar, 401, "unauthenticated")
+
+
 async def test_metrics_and_documentation(people: People, ada: Person, app: FastAPI) -> None:
     await ada.client.get(f"/api/v1/jobs/{uuid4()}")
     text = (await people.stranger().get("/metrics")).text

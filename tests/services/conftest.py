@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pixsim7_simulator import RunningSimulator
 from sqlalchemy import text
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
 from pixsim7_backend.domain import Asset, Job, ProviderSubmission, SubmissionState, User
+from pixsim7_simulator import RunningSimulator
 from tests.conftest import Factory
 
 SUBMIT = "pixverse.video.text"

@@ -1,13 +1,16 @@
 """A lab per test: short leases, a quick simulator, and worker processes."""
 
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from pixsim7_simulator import RunningSimulator, running_simulator
 
+from pixsim7_backend.infrastructure.database.embedded import EmbeddedServer
 from pixsim7_backend.shared.config import Settings
-from tests.conftest import allowing
+from pixsim7_simulator import RunningSimulator, running_simulator
+from tests.conftest import allowing, cloned_database
 from tests.workers.lab import Lab, open_lab
 from tests.workers.pace import hurried
 from tests.workers.processes import Zygote, running_zygote
@@ -54,3 +57,30 @@ async def lab(
         allowing(quick(settings), witness.url), witness, zygote, tmp_path
     ) as opened:
         yield opened
+
+
+Labs = Callable[[], AbstractAsyncContextManager[Lab]]
+
+
+@pytest.fixture
+def labs(
+    settings: Settings, postgres: EmbeddedServer, template: str, zygote: Zygote, tmp_path: Path
+) -> Labs:
+    """As many labs as wanted, each with a database and a simulator of its own."""
+
+    @asynccontextmanager
+    async def one_more() -> AsyncIterator[Lab]:
+        name = secrets.token_hex(4)
+        place = tmp_path / name
+        place.mkdir()
+        async with (
+            cloned_database(postgres, template) as url,
+            running_simulator(accounts=(), generation_seconds=0.05) as simulator,
+        ):
+            own = settings.model_copy(update={"database_url": url, "data_dir": place / "data"})
+            async with open_lab(
+                allowing(quick(own), simulator.url), simulator, zygote, place
+            ) as opened:
+                yield opened
+
+    return one_more

@@ -30,7 +30,7 @@ def skip_previews() -> None:
     """For a process that is about to work: thumbnails cost more than all the rest together, and
     are not the subject where jobs come by the hundred."""
 
-    async def nothing(_: AssetIngest, asset_id: UUID) -> None:
+    async def nothing(self: AssetIngest, asset_id: UUID) -> None:
         return None
 
     AssetIngest.derive = nothing  # type: ignore[method-assign]

@@ -31,7 +31,7 @@ class WorkerProcess:
         if self.is_running:
             os.kill(self.pid, number)
 
-    async def wait(self, timeout_s: float = 30) -> int:
+    async def wait(self, timeout_s: float = 60) -> int:
         """The exit status; negative for a signal."""
         return await asyncio.wait_for(asyncio.shield(self.ended), timeout_s)
 
@@ -39,13 +39,15 @@ class WorkerProcess:
         self.send(signal.SIGKILL)
         await self.wait()
 
+    def _state(self) -> str:
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
     async def stopped(self) -> None:
         """Return when it is stopped by SIGSTOP, its own fail point's perhaps."""
 
         async def is_stopped() -> bool:
             assert self.is_running, self.said()
-            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
-            return state == "T"
+            return self._state() == "T"
 
         await eventually(is_stopped)
 

@@ -12,7 +12,7 @@ async def test_two_workers_never_exceed_the_limits_of_three_accounts(lab: Lab) -
     await lab.worker(is_started=False)
     await lab.worker(is_started=False)
 
-    await lab.all_ended(timeout_s=50)
+    await lab.all_ended()
 
     await lab.check(accounts)
     assert len(await lab.simulator.charges_by_trace()) == len(jobs)

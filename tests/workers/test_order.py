@@ -44,19 +44,13 @@ async def test_a_thousand_jobs_of_one_delay_a_job_of_another_by_one_round(lab: L
 async def test_jobs_that_no_account_may_take_do_not_hold_up_the_others(lab: Lab) -> None:
     """Those who wait in vain come first by priority, and are more than one dispatch considers."""
     owner, stranger, helped = await lab.user(), await lab.user(), await lab.user()
-    account = await lab.account("key-1")
-    services = lab.container.services
-    await lab.sql(
-        "UPDATE provider_accounts SET is_shared = false, user_id = $2 WHERE id = $1",
-        account.id,
-        owner.id,
-    )
-    await services.accounts.grant(account.id, owner, helped.id, allow=True)
+    account = await lab.account("key-1", owner=owner)
+    await lab.container.services.accounts.grant(account.id, owner, helped.id, allow=True)
     await lab.jobs(stranger, 250, priority=0)
     [job] = await lab.jobs(helped, priority=5)
     await lab.worker(is_started=False)
 
-    await lab.until("SELECT status FROM jobs WHERE id = $1", "completed", job.id, timeout_s=10)
+    await lab.until("SELECT status FROM jobs WHERE id = $1", "completed", job.id)
 
 
 async def test_a_scheduled_job_starts_at_its_time(lab: Lab) -> None:

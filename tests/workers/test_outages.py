@@ -1,16 +1,16 @@
 """The provider away, the database restarted, wake-ups lost: the work goes on by itself."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pixsim7_simulator import RunningSimulator
-
 from pixsim7_backend.infrastructure.database.embedded import EmbeddedPostgres
 from pixsim7_backend.infrastructure.database.migrate import migrate
 from pixsim7_backend.shared.config import load_settings
+from pixsim7_simulator import RunningSimulator
 from tests.workers.conftest import quick
 from tests.workers.lab import Lab, open_lab
 from tests.workers.processes import Zygote
@@ -28,10 +28,12 @@ async def test_a_provider_that_is_away_for_a_while(lab: Lab) -> None:
             "SELECT count(*) >= 2 FROM provider_submissions WHERE accepted_at > '-infinity'", True
         )
         await way.close()
-        await lab.until("SELECT count(*) >= 2 FROM submission_evidence WHERE kind = 'not_sent'", True)
+        await lab.until(
+            "SELECT count(*) >= 2 FROM submission_evidence WHERE kind = 'not_sent'", True
+        )
         await way.open()
 
-        await lab.all_ended(timeout_s=50)
+        await lab.all_ended()
 
         await lab.check([account])
         rows = await lab.sql("SELECT status, attention_code FROM jobs")
@@ -44,7 +46,7 @@ async def test_a_provider_that_is_away_for_a_while(lab: Lab) -> None:
 @asynccontextmanager
 async def _own_server() -> AsyncIterator[EmbeddedPostgres]:
     with TemporaryDirectory(prefix="px7-restart-", dir="/tmp") as directory:
-        Path(directory).chmod(0o711)
+        os.chmod(directory, 0o711)
         server = EmbeddedPostgres(Path(directory) / "pg", durable=False)
         try:
             yield server
@@ -79,7 +81,7 @@ async def test_a_database_that_restarts_under_a_running_worker(
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(server.start)
 
-            await lab.all_ended(timeout_s=50)
+            await lab.all_ended()
 
             assert worker.is_running
             await lab.check([account])

@@ -9,16 +9,18 @@ CANARY = "canary7f3c9e21d4b8a6"
 async def test_a_credential_shows_up_nowhere(lab: Lab) -> None:
     user = await lab.user()
     account = (await lab.account(CANARY, name="ours")).id
-    for action in (
+    trouble: list[dict[str, object]] = [
         {"kind": "refuse", "err_code": 500063, "message": f"refused for {CANARY}"},
         {"kind": "refuse", "err_code": 99999, "message": f"odd answer to {CANARY}"},
         {"kind": "accept_then_drop"},
         {"kind": "garbage", "what": "html"},
         {"kind": "status", "status": 502, "when": "before"},
-    ):
+    ]
+    for action in trouble:
         await lab.simulator.fault(action, endpoint="pixverse.video.text", times=1)
-    await lab.simulator.fault({"kind": "status", "status": 500}, endpoint="pixverse.video.result", times=2)
-    await lab.simulator.fault({"kind": "url_status", "status": 500}, endpoint="media.result", times=1)
+    failing: dict[str, object] = {"kind": "status", "status": 500}
+    await lab.simulator.fault(failing, endpoint="pixverse.video.result", times=2)
+    await lab.simulator.fault(failing, endpoint="media.result", times=1)
     worker = await lab.worker(is_started=False, PIXSIM7_LOG_LEVEL="debug")
     for _ in range(6):
         await lab.jobs(user)

@@ -10,10 +10,12 @@ async def test_sigterm_under_load_drains(lab: Lab) -> None:
     accounts = [await lab.account(f"key-{number}", limit=4) for number in (1, 2)]
     await lab.jobs(user, 40)
     worker = await lab.worker(is_started=False)
-    await lab.until("SELECT count(*) >= 8 FROM provider_submissions WHERE accepted_at > '-infinity'", True)
+    await lab.until(
+        "SELECT count(*) >= 8 FROM provider_submissions WHERE accepted_at > '-infinity'", True
+    )
 
     worker.send(signal.SIGTERM)
-    assert await worker.wait(20) == 0, worker.said()
+    assert await worker.wait() == 0, worker.said()
     # What it was doing it has finished: no lease of its own is left, no call without an outcome.
     assert await lab.value("SELECT count(*) FROM pgqueuer WHERE status = 'picked'") == 0
     assert "submitting" not in await lab.states()
@@ -41,7 +43,7 @@ async def test_a_zombie_that_had_not_sent_changes_nothing(lab: Lab) -> None:
     assert before[0]["fence"] == 2
     zombie.send(signal.SIGCONT)
     zombie.send(signal.SIGTERM)
-    assert await zombie.wait(20) == 0, zombie.said()
+    assert await zombie.wait() == 0, zombie.said()
 
     assert await lab.sql("SELECT * FROM provider_submissions") == before
     assert await lab.value("SELECT status FROM jobs WHERE id = $1", job.id) == "completed"
@@ -61,7 +63,7 @@ async def test_a_zombie_that_prepares_does_not_withdraw_what_another_prepares(la
 
     zombie.send(signal.SIGCONT)
     zombie.send(signal.SIGTERM)
-    assert await zombie.wait(20) == 0, zombie.said()
+    assert await zombie.wait() == 0, zombie.said()
     assert (await lab.states()) == {"reserved": 1}
     second.send(signal.SIGCONT)
     await lab.all_ended()
@@ -102,7 +104,7 @@ async def test_a_zombie_fetcher_changes_nothing(lab: Lab) -> None:
     before = await lab.sql(asset)
     zombie.send(signal.SIGCONT)
     zombie.send(signal.SIGTERM)
-    assert await zombie.wait(20) == 0, zombie.said()
+    assert await zombie.wait() == 0, zombie.said()
 
     assert await lab.sql(asset) == before
     assert await lab.value("SELECT count(*) FROM events WHERE type = 'asset:downloaded'") == 1

@@ -1,7 +1,7 @@
 """Committed events as they happen: one listener per process, any number of streams."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -153,7 +153,9 @@ class EventFeed:
             if len(events) < BATCH:
                 return is_gated
 
-    async def stream(self, user: User, last_event_id: str | None = None) -> AsyncIterator[FeedItem]:
+    async def stream(
+        self, user: User, last_event_id: str | None = None
+    ) -> AsyncGenerator[FeedItem, None]:
         """The person's events from now on, or from a position on; ends when the server drains."""
         subscriber = _Subscriber(user.id, user.role is UserRole.ADMIN)
         if not self._subscribers:

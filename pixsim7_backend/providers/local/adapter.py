@@ -60,6 +60,7 @@ class LocalAdapter:
         entry = self.spool.entry(request.key)
         accepted = Accepted(f"{self.machine_id}:{request.key}", credits_charged=Decimal(0))
         if await asyncio.to_thread(entry.exists):
+            await context.declare_intent()
             await asyncio.to_thread(self._tend)
             return accepted
         draft = await asyncio.to_thread(self._draft, request)

@@ -69,6 +69,9 @@ class PixverseAdapter:
     def manifest(self) -> ProviderManifest:
         return MANIFEST
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     async def submit(self, request: SubmitRequest, context: SubmitContext) -> Accepted:
         """One paid POST; `request.key` is its trace id, which a callback brings back."""
         call = mapping.build_call(request, context.credentials.get("webhook_id") or None)

@@ -17,7 +17,7 @@ from pixsim7_backend.domain.asset import (
 from pixsim7_backend.domain.job import Job
 from pixsim7_backend.domain.submission import ProviderSubmission
 from pixsim7_backend.domain.user import QuotaExceeded, User
-from pixsim7_backend.domain.vocabulary import MediaType, SyncStatus
+from pixsim7_backend.domain.vocabulary import MediaType, SubmissionState, SyncStatus
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.repositories.asset import (
     AssetFilter,
@@ -112,6 +112,11 @@ class AssetService:
                 asset.width, asset.height = output.width, output.height
                 asset.duration_s = output.duration_s
                 created.append(await self._add_generated(tx, asset, submission))
+            if all(asset.sync_status is SyncStatus.DOWNLOADED for asset in created):
+                # The library had all of it already: nothing has to come home.
+                await SubmissionRepository(tx.session).move(
+                    submission.id, SubmissionState.FETCHED, state_deadline_at=None
+                )
             return created[0]
 
     def _generated(self, submission: ProviderSubmission, job: Job, output_no: int) -> Asset:
@@ -188,7 +193,6 @@ class AssetService:
             before = await assets.find(asset_id)
             if before is None:
                 raise AssetNotFound("There is no such asset.")
-            await UserRepository(tx.session).take_storage(before.user_id, size, 0, enforce=False)
             await assets.lock_blob(sha256)
             await assets.add_blob(sha256, size)
             twin = await assets.find_by_content(before.user_id, sha256, other_than=asset_id)
@@ -205,6 +209,8 @@ class AssetService:
             )
             if asset is None:
                 raise AssetNotReady("The asset is not being fetched.")
+            # Late, because whatever else ends for this person waits for the row from here on.
+            await UserRepository(tx.session).take_storage(asset.user_id, size, 0, enforce=False)
             await self._users.record_daily_usage(asset.user_id, storage_bytes_added=size)
             data = {"size_bytes": size, "sha256": sha256}
             self._publish(tx, "asset:downloaded", asset, data)

@@ -321,8 +321,9 @@ class ProviderService:
             return submission
         account = await self._accounts.get_account(submission.account_id)
         manifest = self._calls.adapter(account).manifest
-        eta = account.avg_generation_time_sec or submission.eta_s
-        first_poll_s = max(manifest.poll.first_delay_s, 0.7 * eta) if not accepted.outputs else 0
+        # What an account has shown is trusted; a price list's guess is not worth a late result.
+        learned = account.avg_generation_time_sec
+        first_poll_s = max(manifest.poll.first_delay_s, 0.8 * (learned or 0.0))
         now = datetime.now(UTC)
         moved = await submissions.move(
             submission.id,
@@ -334,7 +335,7 @@ class ProviderService:
             lease_until=None,
             next_poll_at=now + timedelta(seconds=first_poll_s),
             state_deadline_at=now + timedelta(seconds=manifest.poll.max_age_s),
-            eta_s=eta,
+            eta_s=learned or submission.eta_s,
         )
         if moved is None:
             return submission

@@ -258,7 +258,9 @@ class SubmissionSender:
             gate = self._gates[key] = asyncio.Lock()
         return gate
 
-    async def _declare_intent(self, submission: ProviderSubmission, request: SubmitRequest) -> float:
+    async def _declare_intent(
+        self, submission: ProviderSubmission, request: SubmitRequest
+    ) -> float:
         """T3: durable before the first byte, and impossible once the job was cancelled.
 
         Returns the clock's reading just before the commit: the gateway sends nothing much later.

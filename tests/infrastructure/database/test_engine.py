@@ -22,7 +22,8 @@ async def test_an_inner_block_joins_the_outer_one(container: Container, make: Fa
     database = container.database
     user = await make.user()
     before = await count(database, "events")
-    with pytest.raises(RuntimeError, match="power cut"):
+
+    async def cut_short() -> None:
         async with database.transaction() as outer:
             async with database.transaction() as inner:
                 assert inner is outer
@@ -30,6 +31,9 @@ async def test_an_inner_block_joins_the_outer_one(container: Container, make: Fa
                 inner.enqueue("dispatch", "pixverse")
             await container.services.workspaces.create(user, "Trailers")
             raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        await cut_short()
     assert await count(database, "events") == before
     assert await count(database, "workspaces") == 0
     assert await count(database, "pgqueuer") == 0

@@ -1,5 +1,6 @@
 """The schema: one head, up and down, and refused when it is not ours."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -73,8 +74,6 @@ async def test_up_down_and_up_again(empty: str) -> None:
 
 
 async def test_migrating_twice_at_once_is_migrating_once(empty: str) -> None:
-    import asyncio
-
     await asyncio.gather(*(migrate(empty) for _ in range(3)))
     await require_current_schema(empty)
 

@@ -1,6 +1,7 @@
 """Every pair of states, walked against the database itself by plain SQL."""
 
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from itertools import product
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,6 @@ Machine = StateMachine[Any]
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     opened = await asyncpg.connect(database_url)
-    await opened.execute("SET session_replication_role = DEFAULT")
     yield opened
     await opened.close()
 
@@ -87,19 +87,18 @@ async def test_the_database_allows_exactly_the_edges_of_the_domain(
     connection: asyncpg.Connection, machine: Machine
 ) -> None:
     row = (await rows(connection))[machine.table]
-    states = list(type(machine.initial[0]))
+    words: type[StrEnum] = type(machine.initial[0])
+    states = list(words)
     for source, target in product(states, states):
         await connection.execute(f"ALTER TABLE {machine.table} DISABLE TRIGGER USER")
         await put(connection, machine, row, source)
         await connection.execute(f"ALTER TABLE {machine.table} ENABLE TRIGGER USER")
         is_legal = source is target or machine.allows(source, target)
-        try:
+        if is_legal:
             await put(connection, machine, row, target)
-        except asyncpg.CheckViolationError as error:
-            assert "illegal transition" in str(error)
-            assert not is_legal, f"{source} -> {target} was refused"
         else:
-            assert is_legal, f"{source} -> {target} was let through"
+            with pytest.raises(asyncpg.CheckViolationError, match="illegal transition"):
+                await put(connection, machine, row, target)
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.table)

@@ -26,14 +26,14 @@ async def test_used_up_credits_exhaust_and_new_ones_recover(lab: Lab) -> None:
     accounts = lab.services.accounts
     account = await lab.make.pixverse_account(credits=Decimal(30))
     account = await accounts.deduct_credits(account.id, 10)
-    assert (account.credits, account.status) == (20, AccountStatus.ACTIVE)
+    assert (account.credits, account.status) == (Decimal(20), AccountStatus.ACTIVE)
     account = await accounts.deduct_credits(account.id, 25)
-    assert (account.credits, account.status) == (0, AccountStatus.EXHAUSTED)
+    assert (account.credits, account.status) == (Decimal(0), AccountStatus.EXHAUSTED)
     user = await lab.make.user()
     with pytest.raises(NoAccountAvailable, match="used up"):
         await accounts.select_account("pixverse", user.id, 1)
     account = await accounts.update_credits(account.id, 500)
-    assert (account.credits, account.status) == (500, AccountStatus.ACTIVE)
+    assert (account.credits, account.status) == (Decimal(500), AccountStatus.ACTIVE)
     queued = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'dispatch'"
     assert await lab.scalar(queued) > 0, "whoever waited is dispatched"
 
@@ -215,9 +215,7 @@ async def test_one_unreadable_account_does_not_stop_the_others(lab: Lab) -> None
     jobs = [await lab.make.job(user) for _ in range(2)]
     for job in jobs:
         await lab.sent(job)
-    await lab.sql(
-        "UPDATE provider_accounts SET credentials_sealed = 'x' WHERE id = :id", id=bad.id
-    )
+    await lab.sql("UPDATE provider_accounts SET credentials_sealed = 'x' WHERE id = :id", id=bad.id)
     await lab.polled()
     done = [(await lab.job(job)).asset_id is not None for job in jobs]
     assert sorted(done) == [False, True]

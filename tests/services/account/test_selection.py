@@ -164,7 +164,8 @@ async def test_a_daily_cap_holds(lab: Lab) -> None:
     account = await lab.make.pixverse_account(max_daily_credits=Decimal(50))
     first = await lab.sent(await lab.make.job(user))
     left = 50 - first.estimated_credits
-    with pytest.raises(NoAccountAvailable, match=f"only {left.normalize():f} credits are left of today's cap"):
+    sentence = f"only {left.normalize():f} credits are left of today's cap"
+    with pytest.raises(NoAccountAvailable, match=sentence):
         await lab.services.accounts.select_account("pixverse", user.id, left + 1)
     await lab.sql("UPDATE provider_submissions SET reserved_at = reserved_at - interval '1 day'")
     assert await lab.services.accounts.select_account("pixverse", user.id, left + 1)

@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from pixsim7_backend.domain import Asset, MediaType, SyncStatus, User
+from pixsim7_backend.domain import Asset, MediaType, SubmissionState, SyncStatus, User
 from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia
 from pixsim7_backend.domain.user import QuotaExceeded
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
@@ -48,23 +49,28 @@ async def test_a_submission_makes_its_asset_once(lab: Lab) -> None:
 
 
 async def test_the_providers_own_id_is_never_filed_twice(lab: Lab) -> None:
+    """Twice for one person, that is: another person's copy is their own."""
     user, other = await lab.make.user(), await lab.make.user()
     await lab.make.pixverse_account()
     first = await lab.video(user)
-    job = await lab.make.job(user)
-    await lab.sent(job)
-    await lab.sql(
-        "UPDATE provider_submissions SET outputs = (SELECT outputs FROM provider_submissions"
-        " WHERE outputs IS NOT NULL LIMIT 1) WHERE job_id = :id",
-        id=job.id,
-    )
-    twin = await lab.services.assets.create_from_submission(await lab.submission(job), job)
-    assert twin.id == first.id
-    foreign = await lab.make.job(other)
-    copied = await lab.submission(job)
-    copied.user_id = other.id
-    copied.id = foreign.id
-    assert await lab.services.assets.get_user_asset_count(user.id) == 1
+    for owner, expected in ((user, 1), (other, 1)):
+        job = await lab.completed(await lab.make.job(owner))
+        await lab.sql("DELETE FROM assets WHERE job_id = :id", id=job.id)
+        await lab.sql("UPDATE users SET asset_count = :n WHERE id = :id",
+                      n=expected - (owner is other), id=owner.id)  # fmt: skip
+        await lab.sql(
+            "UPDATE provider_submissions SET outputs = (SELECT outputs FROM provider_submissions"
+            " WHERE id = :first) WHERE job_id = :id",
+            first=first.submission_id,
+            id=job.id,
+        )
+        submission = await lab.submission(job)
+        asset = await lab.services.assets.create_from_submission(submission, job)
+        assert (asset.id == first.id) is (owner is user)
+        assert asset.user_id == owner.id
+        assert await lab.services.assets.get_user_asset_count(owner.id) == expected
+        if owner is user:
+            assert (await lab.submission(job)).state is SubmissionState.FETCHED
 
 
 async def test_equal_bytes_are_stored_once_and_named_as_twins(lab: Lab) -> None:
@@ -131,7 +137,7 @@ async def test_a_file_too_large_is_refused(lab: Lab) -> None:
 
 @pytest.mark.parametrize("quota", [{"max_storage_bytes": 100}, {"max_assets": 0}])
 async def test_a_quota_stops_an_upload_and_its_bytes_are_cleaned(
-    lab: Lab, quota: dict[str, int]
+    lab: Lab, quota: dict[str, Any]
 ) -> None:
     user = await lab.make.user(**quota)
     with pytest.raises(QuotaExceeded):

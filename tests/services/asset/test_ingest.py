@@ -114,7 +114,7 @@ async def test_a_fetch_whose_worker_died_is_taken_over(lab: Lab) -> None:
 async def test_a_link_into_the_private_network_is_never_followed(lab: Lab) -> None:
     user = await lab.make.user()
     await lab.make.pixverse_account()
-    evil = {"kind": "result_url", "url": "http://127.0.0.1:1/secret.mp4"}
+    evil: dict[str, object] = {"kind": "result_url", "url": "http://127.0.0.1:1/secret.mp4"}
     await lab.simulator.fault(evil, endpoint=SUBMIT)
     job = await lab.completed(await lab.make.job(user))
     if job.asset_id is None:

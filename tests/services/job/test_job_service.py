@@ -67,10 +67,14 @@ async def test_an_accepted_job_its_event_and_its_task_are_one_commit(lab: Lab) -
     assert usage[0].jobs_created == 1
     queued = "SELECT count(*) FROM pgqueuer WHERE entrypoint = 'dispatch'"
     assert await lab.scalar(queued) == 1
-    with pytest.raises(RuntimeError, match="power cut"):
+
+    async def cut_short() -> None:
         async with lab.container.database.transaction():
             await lab.make.job(user)
             raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        await cut_short()
     assert await lab.scalar("SELECT count(*) FROM jobs") == 1
     assert await lab.scalar(queued) == 1
     assert (await lab.services.users.get_user(user.id)).jobs_today == 1

@@ -76,9 +76,7 @@ async def told(lab: Lab, submission: ProviderSubmission) -> None:
         if row["trace_id"] == submission.key
     ]
     headers, body = callback(made["video_id"], submission.key)
-    answer = await lab.services.webhooks.receive(
-        "pixverse", submission.account_id, headers, body
-    )
+    answer = await lab.services.webhooks.receive("pixverse", submission.account_id, headers, body)
     assert answer == "ok"
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pixsim7_backend.domain import AccountStatus, JobStatus, SubmissionState, User
+from pixsim7_backend.domain import AccountStatus, JobStatus, SubmissionState
 from tests.services.conftest import SUBMIT, Lab
 
 S, A = SubmissionState, AccountStatus
@@ -154,12 +154,6 @@ async def test_a_generation_that_fails_is_not_repeated(lab: Lab, word: str, code
     assert await lab.reservations() == []
 
 
-async def execute(lab: Lab, user: User) -> None:
-    account = await lab.services.accounts.select_account("pixverse", user.id)
-    job = await lab.make.job(user)
-    await lab.services.providers.execute_job(job, account, job.params)
-
-
 async def test_a_call_by_hand_that_failed_leaves_nothing_behind(lab: Lab) -> None:
     """`execute_job` says what happened, and the job can be executed again."""
     user = await lab.make.user()
@@ -170,8 +164,8 @@ async def test_a_call_by_hand_that_failed_leaves_nothing_behind(lab: Lab) -> Non
     with pytest.raises(Exception, match="high load"):
         await providers.execute_job(job, account, job.params)
     await lab.sql("UPDATE provider_accounts SET base_url = 'http://127.0.0.1:9/'")
+    unreachable = await lab.services.accounts.get_account(account.id)
     with pytest.raises(Exception, match="could not be reached"):
-        unreachable = await lab.services.accounts.get_account(account.id)
         await providers.execute_job(job, unreachable, job.params)
     assert await lab.reservations() == []
     await lab.sql("UPDATE provider_accounts SET base_url = :url", url=lab.simulator.pixverse_url)

@@ -4,10 +4,14 @@ from typing import Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from pixsim7_backend.domain import Base
 from pixsim7_backend.domain.base import EnumText
 from pixsim7_backend.domain.event import Xid8
+
+# So that a comparison of models and database knows the type when it meets it.
+ischema_names["xid8"] = Xid8
 
 _NOT_OURS = ("pgqueuer", "state_transitions")
 
