@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
-from pixsim7_simulator import ControlClient
 
 from bench.postgres import Server
 from bench.processes import BenchFailed, cpu_seconds, own_cpu_seconds, python, running
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.shared.config import load_settings
+from pixsim7_simulator import ControlClient
 
 USERS = 4
 ACCOUNTS = 8
@@ -168,7 +168,9 @@ async def _prepare(
 async def order(stack: Stack, **orders: Any) -> dict[str, Any]:
     """Have the client process do something."""
     text = json.dumps({"url": stack.url, "tokens": stack.tokens, **orders})
-    async with running("client", *python("bench.load_client"), logs=stack.logs, stdin=text) as child:
+    async with running(
+        "client", *python("bench.load_client"), logs=stack.logs, stdin=text
+    ) as child:
         return await child.result(within_s=180)
 
 
@@ -204,9 +206,7 @@ async def whole_jobs(server: Server, jobs: int, name: str) -> dict[str, Any]:
         "transactions_per_job": (after["commits"] - before["commits"]) / jobs,
         "rollbacks_per_job": (after["rollbacks"] - before["rollbacks"]) / jobs,
         "wal_kib_per_job": (after["wal_bytes"] - before["wal_bytes"]) / jobs / 1024,
-        "cpu_ms_per_job": {
-            part: 1000 * (cpu_after[part] - cpu[part]) / jobs for part in cpu_after
-        },
+        "cpu_ms_per_job": {part: 1000 * (cpu_after[part] - cpu[part]) / jobs for part in cpu_after},
     }
 
 
@@ -220,9 +220,9 @@ async def _until_nothing_is_left(
         known = await connection.fetchval("SELECT count(*) FROM assets")
         if row is None or row["lost"]:
             raise BenchFailed("jobs have failed")
-        if known >= jobs and not row["jobs"] and not row["assets"]:
-            if what == "assets" or not row["underived"]:
-                return time.time()
+        is_home = known >= jobs and not row["jobs"] and not row["assets"]
+        if is_home and (what == "assets" or not row["underived"]):
+            return time.time()
         if time.monotonic() > until:
             raise BenchFailed(f"jobs are left over: {dict(row)}")
         await asyncio.sleep(0.05)
@@ -281,5 +281,3 @@ async def latencies(server: Server, samples: int, name: str) -> dict[str, Any]:
 def quantile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
-
-

@@ -13,19 +13,9 @@ from fastapi.routing import iter_route_contexts
 from tests.api.conftest import Person
 from tests.api.test_problems import job, picture
 
-STRINGS: list[Any] = [
-    "",
-    " ",
-    "a\x00b",
-    "\ud800",
-    "x" * 5000,
-    "'; DROP TABLE users; --",
-    "../../etc/passwd",
-    "\u202e\u0000",
-    "🎬" * 300,
-]
-NUMBERS: list[Any] = [-1, 0, 2**31, 2**63, 2**70, -(2**63), 1e308, 0.1, True]
-OTHERS: list[Any] = [None, [], {}, [[[[]]]], {"a": {"b": None}}, ["\x00"], [None], str(uuid4())]
+STRINGS: list[Any] = ["", "a\x00b", "\ud800", "x" * 5000, "'; DROP TABLE users; --"]
+NUMBERS: list[Any] = [-1, 2**31, 2**70, 1e308, 0.1, True]
+OTHERS: list[Any] = [None, [], {"a": {"b": None}}, ["\x00"], str(uuid4())]
 TIMES: list[Any] = [
     "0001-01-01T00:00:00+23:59",
     "9999-12-31T23:59:59-23:59",
@@ -115,20 +105,8 @@ async def test_odd_values_in_params(ada: Person) -> None:
 
 
 async def test_odd_values_in_queries(app: FastAPI, ada: Person) -> None:
-    odd = [
-        "",
-        "%00",
-        "%ff",
-        "a'b",
-        "x" * 600,
-        "-1",
-        "9" * 30,
-        "1e400",
-        "null",
-        "[]",
-        "%F0%9F%8E%AC",
-    ]
-    odd += ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00%2B23:59", "2020-01-01"]
+    odd = ["", "%00", "%ff", "x" * 600, "9" * 30, "1e400", "%F0%9F%8E%AC"]
+    odd += ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00%2B23:59"]
     schema = app.openapi()
     for path, methods in schema["paths"].items():
         parameters = methods.get("get", {}).get("parameters", ())

@@ -1,8 +1,9 @@
 """The steps of a job by hand, so that a test can look between them; no worker runs here."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,20 @@ from tests.conftest import Factory
 SUBMIT = "pixverse.video.text"
 POLL = "pixverse.video.result"
 FILE = "media.result"
+
+
+T = TypeVar("T")
+
+
+async def together(calls: Iterable[Awaitable[T]], at_once: int = 18) -> list[T | BaseException]:
+    """Run calls in parallel, as many at once as there are connections; what each came to."""
+    gate = asyncio.Semaphore(at_once)
+
+    async def one(call: Awaitable[T]) -> T:
+        async with gate:
+            return await call
+
+    return await asyncio.gather(*(one(call) for call in calls), return_exceptions=True)
 
 
 @dataclass

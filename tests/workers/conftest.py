@@ -18,6 +18,13 @@ from tests.workers.processes import Zygote, running_zygote
 LEASE_S = 1.0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Some of these take ten seconds alone on two cores, and far longer beside other work."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(180))
+
+
 @pytest.fixture(autouse=True)
 def quick_polls() -> Iterator[None]:
     with hurried():

@@ -177,6 +177,7 @@ class Lab:
                 "SELECT state, error_kind, error_message, count(*), max(state_deadline_at - now())"
                 " FROM provider_submissions GROUP BY 1, 2, 3"
             ),
+            await self.sql("SELECT kind, fence, detail, at FROM submission_evidence LIMIT 20"),
             await self.sql("SELECT sync_status, sync_error, count(*) FROM assets GROUP BY 1, 2"),
             await self.sql(
                 "SELECT entrypoint, status, count(*), min(execute_after - now())"

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from pixsim7_backend.domain.event import EVENT_TYPES, Event
+from pixsim7_backend.infrastructure.database.errors import passing_trouble
 from pixsim7_backend.infrastructure.database.guard import transaction_open
 from pixsim7_backend.infrastructure.queue import Task, enqueue
 
@@ -97,26 +98,25 @@ class Database:
             yield current
             await current.session.flush()
             return
-        # A child task inherits the variable, not the transaction: it opens its own.
-        async with self._sessions() as session:
-            transaction = Transaction(session, asyncio.current_task())
-            token = _current.set(transaction)
-            try:
-                with transaction_open():
-                    yield transaction
-                    await _finish(transaction)
-            except BaseException:
-                await _to_the_end(session.rollback())
-                raise
-            finally:
-                _current.reset(token)
+        async with self._outermost() as transaction:
+            yield transaction
 
     @asynccontextmanager
-    async def autocommit(self) -> AsyncIterator[AsyncSession]:
-        """A session outside of any transaction, for single statements that need no guard."""
-        async with self._sessions() as session:
-            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            yield session
+    async def _outermost(self) -> AsyncIterator[Transaction]:
+        # A child task inherits the variable, not the transaction: it opens its own.
+        session = self._sessions()
+        transaction = Transaction(session, asyncio.current_task())
+        token = _current.set(transaction)
+        try:
+            with passing_trouble(), transaction_open():
+                yield transaction
+                await _finish(transaction)
+        except BaseException:
+            await _to_the_end(session.rollback())
+            raise
+        finally:
+            _current.reset(token)
+            await _to_the_end(session.close())
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -153,11 +153,15 @@ def sqlalchemy_url(url: str) -> str:
 def _create_engine(url: str, pool_size: int, statement_timeout_s: float) -> AsyncEngine:
     return create_async_engine(
         sqlalchemy_url(url),
-        pool_size=pool_size,
-        max_overflow=pool_size,
+        # No overflow: such connections are closed after each use, and a new one costs a
+        # server process, a handshake and all prepared statements.
+        pool_size=2 * pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
         pool_timeout=2.0,
         pool_pre_ping=False,
         connect_args={
+            "prepared_statement_cache_size": 500,
             "server_settings": {
                 "application_name": "pixsim7",
                 "timezone": "UTC",

@@ -1,9 +1,41 @@
-"""Constraint violations as errors of ours."""
+"""What the database refuses or cannot do, as errors of ours."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from pixsim7_backend.shared.errors import Unavailable
+
+# Connection trouble, too many connections, shut-downs, and work that lost against other work:
+# deadlocks, lock and statement time-outs. All of it passes.
+_PASSING = ("08", "53", "57P", "40001", "40P01", "55P03", "57014", "25P03", "25P04")
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or was too busy; nothing of the transaction was kept, or,
+    when the connection broke during its commit, it is not known whether it was."""
+
+    code = "database_unavailable"
+    title = "The database is not available"
+
+
+@contextmanager
+def passing_trouble() -> Iterator[None]:
+    """Raise `DatabaseUnavailable` for what another try may overcome; let all else through."""
+    try:
+        yield
+    except (PoolTimeout, OSError) as error:
+        raise DatabaseUnavailable(_AWAY, retry_after_s=2) from error
+    except DBAPIError as error:
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        if error.connection_invalidated or state.startswith(_PASSING):
+            raise DatabaseUnavailable(_AWAY, retry_after_s=2) from error
+        raise
+
+
+_AWAY = "The database cannot be reached or is too busy; try again shortly."
 
 
 @contextmanager

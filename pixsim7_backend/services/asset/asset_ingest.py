@@ -252,7 +252,9 @@ class AssetIngest:
                 return
             files = [*made.thumbnails, *filter(None, (made.poster, made.preview))]
             # poster, thumb_240, thumb_480, thumb_960, preview; a small original has fewer.
-            rows = [await self._store_file(file.path.stem.replace("-", "_"), file) for file in files]
+            rows = [
+                await self._store_file(file.path.stem.replace("-", "_"), file) for file in files
+            ]
         async with self._db.transaction() as tx:
             assets = AssetRepository(tx.session)
             for row in sorted(rows, key=lambda row: row["sha256"]):

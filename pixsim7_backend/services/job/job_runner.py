@@ -349,7 +349,8 @@ class JobRunner:
                         )
                 case _:
                     # A finished one is the business of the asset's fetch, once it has an asset.
-                    await self._endings.apply(job, submission)
+                    if not job.is_final:
+                        await self._endings.apply(job, submission)
                     await submissions.update(submission.id, state_deadline_at=None)
         await fail_point("reap.after_update")
 

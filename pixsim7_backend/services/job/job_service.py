@@ -161,7 +161,8 @@ class JobService:
                 if earlier is not None:
                     return await self._replay(jobs, earlier, digest)
             # Jobs before the person: the end of a parent takes its locks in that order.
-            for parent_id in sorted({item.parent_job_id for item in requests if item.parent_job_id}):
+            parents = {item.parent_job_id for item in requests if item.parent_job_id is not None}
+            for parent_id in sorted(parents):
                 await jobs.lock(parent_id)
             await self._users.take_daily_jobs(user, len(checked))
             batch_id = new_id() if len(checked) > 1 else None

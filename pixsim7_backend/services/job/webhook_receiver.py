@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 SECRET_FIELD = "webhook_secret"  # noqa: S105 - the name of a credential field
 ACKNOWLEDGEMENT = "ok"
+_REFUSED = "The callback is not accepted."
+"""One sentence for every reason: an unknown account is not told from a forged signature."""
 
 
 class CallbackRefused(Unauthenticated):
@@ -48,16 +50,16 @@ class WebhookReceiver:
         try:
             account = await self._accounts.get_account(account_id)
         except AccountNotFound:
-            raise CallbackRefused("The callback is not for an account of ours.") from None
+            raise CallbackRefused(_REFUSED) from None
         secret = self._accounts.open_credentials(account).get(SECRET_FIELD, "")
         adapter = self._calls.adapter(account)
         if account.provider_id != provider_id or not adapter.manifest.has_webhook or not secret:
-            raise CallbackRefused("The callback is not for an account of ours.")
+            raise CallbackRefused(_REFUSED)
         try:
             notice = adapter.verify_webhook(headers, body, secret, datetime.now(UTC))
         except WebhookRejected as error:
             log.warning("callback_refused", account_id=str(account_id), reason=str(error))
-            raise CallbackRefused("The callback is not accepted.") from None
+            raise CallbackRefused(_REFUSED) from None
         async with self._db.transaction() as tx:
             submissions = SubmissionRepository(tx.session)
             known = await submissions.find_by_provider_job(provider_id, notice.provider_job_id)

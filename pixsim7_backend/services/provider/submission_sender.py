@@ -19,7 +19,6 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from pixsim7_backend.domain.account import ProviderAccount
 from pixsim7_backend.domain.provider import (
@@ -35,6 +34,7 @@ from pixsim7_backend.domain.provider import (
 from pixsim7_backend.domain.submission import ProviderSubmission, SubmissionEvidence
 from pixsim7_backend.domain.vocabulary import ErrorKind, MediaType, SubmissionClass
 from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.errors import DatabaseUnavailable
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import (
     SecondUnknown,
@@ -292,7 +292,7 @@ class SubmissionSender:
             try:
                 await self._write_testimony(submission, outcome, resend=resend)
                 break
-            except (OSError, SQLAlchemyError) as error:
+            except DatabaseUnavailable as error:
                 if time.monotonic() > until:
                     raise
                 log.warning("testimony_waits", error=repr(error), retry_in_s=pause_s)

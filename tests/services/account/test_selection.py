@@ -1,6 +1,5 @@
 """Which account is chosen, and that none is used beyond its limits."""
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from pixsim7_backend.domain import ErrorKind
 from pixsim7_backend.domain.account import AccountBusy, InsufficientCredits, NoAccountAvailable
 from pixsim7_backend.shared.errors import Forbidden, NotFound
-from tests.services.conftest import Lab
+from tests.services.conftest import Lab, together
 
 
 async def chosen(lab: Lab, **need: Any) -> str:
@@ -90,19 +89,15 @@ async def test_the_reason_is_the_one_nearest_to_being_lifted(lab: Lab) -> None:
 
 async def test_fifty_in_parallel_on_five_slots(lab: Lab) -> None:
     account = await lab.make.pixverse_account(max_concurrent_jobs=5)
-    outcomes = await asyncio.gather(
-        *(lab.services.accounts.reserve_account(account.id) for _ in range(50)),
-        return_exceptions=True,
-    )
+    outcomes = await together(lab.services.accounts.reserve_account(account.id) for _ in range(50))
     assert sum(isinstance(item, AccountBusy) for item in outcomes) == 45
     assert [slot for slot, _ in await lab.reservations()] == [1, 2, 3, 4, 5]
 
 
 async def test_held_credits_are_promised_to_nobody_else(lab: Lab) -> None:
     account = await lab.make.pixverse_account(credits=Decimal(100), max_concurrent_jobs=50)
-    outcomes = await asyncio.gather(
-        *(lab.services.accounts.reserve_account(account.id, 30) for _ in range(10)),
-        return_exceptions=True,
+    outcomes = await together(
+        lab.services.accounts.reserve_account(account.id, 30) for _ in range(10)
     )
     assert sum(isinstance(item, InsufficientCredits) for item in outcomes) == 7
     user = await lab.make.user()

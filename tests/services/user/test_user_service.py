@@ -8,7 +8,7 @@ import pytest
 from pixsim7_backend.domain.user import LastAdmin, QuotaExceeded, UserExists, UserNotFound
 from pixsim7_backend.shared.errors import Forbidden, InvalidInput
 from tests.conftest import PASSWORD
-from tests.services.conftest import Lab
+from tests.services.conftest import Lab, together
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,7 @@ async def test_two_administrators_cannot_remove_each_other(lab: Lab) -> None:
 
 async def test_fifty_parallel_jobs_on_a_quota_of_ten(lab: Lab) -> None:
     user = await lab.make.user(max_daily_jobs=10)
-    outcomes = await asyncio.gather(
-        *(lab.make.job(user) for _ in range(50)), return_exceptions=True
-    )
+    outcomes = await together(lab.make.job(user) for _ in range(50))
     refused = [item for item in outcomes if isinstance(item, QuotaExceeded)]
     assert len(refused) == 40
     assert "10 of 10 jobs today" in refused[0].detail
