@@ -61,7 +61,7 @@ async def _admin(server: EmbeddedServer, *statements: str) -> None:
 
 @pytest.fixture(scope="session")
 async def template(postgres: EmbeddedServer) -> str:
-    """A migrated database that tests are cloned from."""
+    """The name of this process's database, with the schema in it."""
     await migrate(postgres.url)
     return urlsplit(postgres.url).path.lstrip("/")
 
@@ -80,11 +80,35 @@ async def cloned_database(postgres: EmbeddedServer, template: str) -> AsyncItera
         await _admin(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+_KEPT = ("alembic_version", "state_transitions")
+
+_EMPTY = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET session_replication_role = replica;
+    DO $$
+    DECLARE name text;
+    BEGIN
+        FOR name IN SELECT tablename FROM pg_tables
+            WHERE schemaname = 'public' AND tablename <> ALL ({kept})
+        LOOP
+            EXECUTE format('DELETE FROM %I', name);
+        END LOOP;
+    END $$;
+    RESET session_replication_role;
+"""
+
+
 @pytest.fixture
 async def database_url(postgres: EmbeddedServer, template: str) -> AsyncIterator[str]:
-    """A fresh, migrated database of one's own."""
-    async with cloned_database(postgres, template) as url:
-        yield url
+    """A migrated database that is empty again after the test. A clone per test took ten times as
+    long; a test that changes the schema makes a database of its own."""
+    yield postgres.url
+    admin = await asyncpg.connect(_named(postgres.admin_url, template))
+    try:
+        await admin.execute(_EMPTY.format(kept=f"ARRAY{list(_KEPT)}"))
+    finally:
+        await admin.close()
 
 
 # --- the application --------------------------------------------------------------------------

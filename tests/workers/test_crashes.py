@@ -114,12 +114,15 @@ async def _kill_at(labs: Labs, point: str, fate: Fate) -> None:
         await lab.doomed_worker(f"{point}=kill:1")
         assert len(await lab.simulator.charges_by_trace()) == fate.charges, point
 
-        await lab.worker(is_started=False)
-        recovered_in = await ended(lab)
+        await lab.worker()
+        started = time.monotonic()
+        await lab.until(
+            "SELECT coalesce(attention_code, status) FROM jobs WHERE id = $1", fate.ends, job.id
+        )
+        recovered_in = time.monotonic() - started
+        await lab.all_ended()
 
         await lab.check([account])
-        row = (await lab.sql("SELECT * FROM jobs WHERE id = $1", job.id))[0]
-        assert (row["attention_code"] or row["status"]) == fate.ends, (point, await lab.story())
         assert await lab.value("SELECT count(*) FROM provider_submissions") == 1, point
         assert recovered_in < lab.settings.reservation_lease_s + 10, point
 

@@ -17,10 +17,10 @@ async def test_two_workers_never_exceed_the_limits_of_three_accounts(lab: Lab) -
     await lab.check(accounts)
     assert len(await lab.simulator.charges_by_trace()) == len(jobs)
     assert await lab.value("SELECT count(*) FROM jobs WHERE status = 'completed'") == len(jobs)
+    busiest = await lab.simulator.concurrency("key-5")
+    assert busiest["peak"] > 1, "nothing ran side by side: the limits were not put to the test"
     for account in accounts:
         key = account.name.removeprefix("PixVerse ")
-        seen = await lab.simulator.concurrency(key)
-        assert seen["peak"] == account.max_concurrent_jobs, "its slots were not all used"
         balance = (await lab.simulator.account(key))["balance"]
         # What we booked ourselves already says the same as the vendor ...
         mirror = await lab.value("SELECT credits FROM provider_accounts WHERE id = $1", account.id)

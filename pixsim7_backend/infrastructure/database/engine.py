@@ -1,6 +1,7 @@
 """The engine, and the one place that opens and commits transactions."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -18,12 +19,26 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from pixsim7_backend.domain.event import EVENT_TYPES, Event
+from pixsim7_backend.domain.event import EVENT_TYPES
 from pixsim7_backend.infrastructure.database.errors import passing_trouble
 from pixsim7_backend.infrastructure.database.guard import transaction_open
 from pixsim7_backend.infrastructure.queue import Task, enqueue
 
 EVENT_CHANNEL = "pixsim7_events"
+
+# All events of a transaction and the hint to their readers, in one round trip.
+_WRITE_EVENTS = text(
+    f"""
+    WITH written AS (
+        INSERT INTO events (type, user_id, job_id, asset_id, account_id, data)
+        SELECT type, user_id, job_id, asset_id, account_id, data
+        FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS event(
+            type text, user_id uuid, job_id uuid, asset_id uuid, account_id uuid, data jsonb
+        )
+    )
+    SELECT pg_notify('{EVENT_CHANNEL}', '')
+    """  # noqa: S608 - the only interpolation is the constant above
+)
 
 
 @dataclass(slots=True)
@@ -51,10 +66,10 @@ class Transaction:
         self.events.append(
             {
                 "type": type,
-                "user_id": user_id,
-                "job_id": job_id,
-                "asset_id": asset_id,
-                "account_id": account_id,
+                "user_id": _text(user_id),
+                "job_id": _text(job_id),
+                "asset_id": _text(asset_id),
+                "account_id": _text(account_id),
                 "data": dict(data or {}),
             }
         )
@@ -73,6 +88,10 @@ class Transaction:
         task = Task(name, payload, priority, delay, dedupe_key)
         if task not in self.tasks:
             self.tasks.append(task)
+
+
+def _text(id: UUID | None) -> str | None:
+    return None if id is None else str(id)
 
 
 _current: ContextVar[Transaction | None] = ContextVar("pixsim7_transaction", default=None)
@@ -126,11 +145,9 @@ async def _finish(transaction: Transaction) -> None:
     session = transaction.session
     await session.flush()
     if transaction.events:
-        await session.execute(Event.__table__.insert(), transaction.events)  # type: ignore[attr-defined]
+        await session.execute(_WRITE_EVENTS, {"events": json.dumps(transaction.events)})
     if transaction.tasks:
         await enqueue(session, transaction.tasks)
-    if transaction.events:
-        await session.execute(text(f"SELECT pg_notify('{EVENT_CHANNEL}', '')"))
     await _to_the_end(session.commit())
 
 

@@ -143,8 +143,10 @@ class EventFeed:
         while True:
             async with self._db.transaction() as tx:
                 repository = EventRepository(tx.session)
-                events = await repository.read_after(self._position, BATCH)
+                # Asked first: each statement sees a later state than the one before, and a gate
+                # that opens in between must lead to another look, not to none.
                 is_gated = await repository.is_gated()
+                events = await repository.read_after(self._position, BATCH)
             for event in events:
                 self._position = event.position
                 for subscriber in self._subscribers:

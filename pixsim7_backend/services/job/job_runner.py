@@ -1,6 +1,7 @@
 """The worker's side of a submission: send it, settle its doubt, stop it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -80,12 +81,13 @@ class JobRunner:
 
     async def submit(self, submission_id: UUID) -> None:
         """Send a reserved submission once and apply what became of it."""
-        outcome = await self._sender.send(submission_id)
-        if outcome is None:
-            # Somebody else's, or one whose owner wrote its answer down and died.
-            outcome = await self._testimony(submission_id)
-        if outcome is not None:
-            await self._settle(submission_id, outcome)
+        async with AsyncExitStack() as turn:
+            outcome = await self._sender.send(submission_id, turn)
+            if outcome is None:
+                # Somebody else's, or one whose owner wrote its answer down and died.
+                outcome = await self._testimony(submission_id)
+            if outcome is not None:
+                await self._settle(submission_id, outcome)
 
     async def _testimony(self, submission_id: UUID) -> SendOutcome | None:
         """What was written down of an outcome that was never applied."""
@@ -95,10 +97,13 @@ class JobRunner:
             if submission is None or submission.state not in (
                 SubmissionState.SUBMITTING,
                 SubmissionState.IN_DOUBT,
+                SubmissionState.CLOSED_UNKNOWN,
             ):
                 return None
             evidence = await submissions.list_evidence(submission_id)
-        return _read_testimony(submission, evidence)
+        known = _read_testimony(submission, evidence)
+        is_closed = submission.state is SubmissionState.CLOSED_UNKNOWN
+        return None if is_closed and known is not None and known.kind != "accepted" else known
 
     async def _settle(self, submission_id: UUID, outcome: SendOutcome) -> None:
         """T4 and what it means for the job, in one commit."""
@@ -110,12 +115,9 @@ class JobRunner:
 
     async def _locked_job(self, tx: Transaction, submission_id: UUID) -> Job:
         """Job, submission, account, person: the lock order of every transaction."""
-        submission = await SubmissionRepository(tx.session).find(submission_id)
-        if submission is None:
-            raise LookupError(f"submission {submission_id}")
-        job = await JobRepository(tx.session).lock(submission.job_id)
+        job = await JobRepository(tx.session).lock_of_submission(submission_id)
         if job is None:
-            raise LookupError(f"job {submission.job_id}")
+            raise LookupError(f"submission {submission_id}")
         return job
 
     async def _follow(self, tx: Transaction, job: Job, submission: ProviderSubmission) -> None:
@@ -305,7 +307,10 @@ class JobRunner:
     async def sweep_deadlines(self) -> None:
         """Take up every submission whose state has outlived its deadline."""
         async with self._db.transaction() as tx:
-            overdue = await SubmissionRepository(tx.session).list_past_deadline(500)
+            submissions = SubmissionRepository(tx.session)
+            overdue = await submissions.list_past_deadline(500)
+            for submission_id in await submissions.list_unheard(100):
+                tx.enqueue("submit", str(submission_id), dedupe_key=f"hear:{submission_id}")
         await fail_point("reap.after_select")
         for submission in overdue:
             try:

@@ -3,6 +3,7 @@
 import random
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -107,16 +108,17 @@ class ProviderService:
             fresh = await self._startable(tx, job.id)
             await AccountRepository(tx.session).lock(account.id)
             submission_id = await self.open_submission(tx, fresh, account, spec, validated)
-        outcome = await self._sender.send(submission_id)
-        if outcome is None:
-            raise Conflict("The submission was taken over before it was sent.")
-        async with self._db.transaction() as tx:
-            await JobRepository(tx.session).lock(job.id)
-            submission = await self.apply_outcome(tx, submission_id, outcome)
-            if submission.state is SubmissionState.RESERVED:
-                submission = await self.abandon(
-                    tx, submission, outcome.reason, kind=ErrorKind.TRANSIENT
-                )
+        async with AsyncExitStack() as turn:
+            outcome = await self._sender.send(submission_id, turn)
+            if outcome is None:
+                raise Conflict("The submission was taken over before it was sent.")
+            async with self._db.transaction() as tx:
+                await JobRepository(tx.session).lock(job.id)
+                submission = await self.apply_outcome(tx, submission_id, outcome)
+                if submission.state is SubmissionState.RESERVED:
+                    submission = await self.abandon(
+                        tx, submission, outcome.reason, kind=ErrorKind.TRANSIENT
+                    )
         match outcome.kind:
             case "refused":
                 assert outcome.error is not None  # noqa: S101

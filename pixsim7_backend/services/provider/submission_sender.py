@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -119,16 +119,22 @@ class SubmissionSender:
         # Spares the database's single-doubt index most of its refusals.
         self._gates: WeakValueDictionary[tuple[UUID, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def send(self, submission_id: UUID) -> SendOutcome | None:
-        """Try to send a reserved submission once. None: it is not ours to send."""
+    async def send(
+        self, submission_id: UUID, turn: AsyncExitStack | None = None
+    ) -> SendOutcome | None:
+        """Try to send a reserved submission once. None: it is not ours to send.
+
+        The next submission that may not be in doubt beside this one waits for the end of `turn`,
+        which its owner keeps open until the outcome is applied; else for the answer only.
+        """
         async with self._db.transaction() as tx:
             submission = await SubmissionRepository(tx.session).claim_for_sending(
                 submission_id, self._lease
             )
         if submission is None:
             return None
-        async with self._kept(submission):
-            outcome = await self._try(submission, resend=False)
+        async with AsyncExitStack() as call, self._kept(submission):
+            outcome = await self._try(submission, turn or call, resend=False)
         await self._testify(submission, outcome, resend=False)
         return outcome
 
@@ -158,11 +164,14 @@ class SubmissionSender:
         """Send the same bytes under the same key again; only where the provider de-duplicates."""
         if submission.submission_class is not SubmissionClass.KEYED:
             raise ValueError("only a keyed submission may be sent again")
-        outcome = await self._try(submission, resend=True)
+        async with AsyncExitStack() as turn:
+            outcome = await self._try(submission, turn, resend=True)
         await self._testify(submission, outcome, resend=True)
         return outcome
 
-    async def _try(self, submission: ProviderSubmission, *, resend: bool) -> SendOutcome:
+    async def _try(
+        self, submission: ProviderSubmission, turn: AsyncExitStack, *, resend: bool
+    ) -> SendOutcome:
         fence = submission.fence
         try:
             account = await self._accounts.get_account(submission.account_id)
@@ -170,7 +179,7 @@ class SubmissionSender:
             async with self._inputs.open_inputs(submission.user_id, params, account) as inputs:
                 prepared = await self._upload(account, inputs)
                 request = SubmitRequest(submission.key, submission.operation_type, params, prepared)
-                return await self._call(submission, account, request, resend=resend)
+                return await self._call(submission, account, request, turn, resend=resend)
         except InputUnavailable as error:
             refusal = ProviderError(ErrorKind.PARAM, str(error), code="input_unavailable")
             return SendOutcome("refused", fence, error=refusal)
@@ -219,6 +228,7 @@ class SubmissionSender:
         submission: ProviderSubmission,
         account: ProviderAccount,
         request: SubmitRequest,
+        turn: AsyncExitStack,
         *,
         resend: bool,
     ) -> SendOutcome:
@@ -235,9 +245,9 @@ class SubmissionSender:
             return at
 
         try:
-            async with self._gate(submission):
-                context = self._calls.submit_context(account, declare_intent)
-                accepted = await adapter.submit(request, context)
+            await turn.enter_async_context(self._gate(submission))
+            context = self._calls.submit_context(account, declare_intent)
+            accepted = await adapter.submit(request, context)
             if not declared and not resend:
                 raise RuntimeError(f"{submission.provider_id} did not declare its intent")
             await fail_point("submit.after_body")

@@ -131,6 +131,21 @@ class JobRepository:
         )
         return (await self._session.scalars(statement)).one_or_none()
 
+    async def lock_of_submission(self, submission_id: UUID) -> Job | None:
+        """The job that a submission is an attempt of; that never changes."""
+        job_id = (
+            select(ProviderSubmission.job_id)
+            .where(ProviderSubmission.id == submission_id)
+            .scalar_subquery()
+        )
+        statement = (
+            select(Job)
+            .where(Job.id == job_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        return (await self._session.scalars(statement)).one_or_none()
+
     async def lock_waiting(self, job_ids: Collection[UUID]) -> dict[UUID, Job]:
         """Lock those that still wait; busy rows are skipped, their holder dispatches again."""
         statement = (

@@ -310,6 +310,25 @@ class SubmissionRepository:
         )
         return (await self._session.scalars(statement)).all()
 
+    async def list_unheard(self, limit: int) -> Sequence[UUID]:
+        """Closed ones about which testimony with the provider's id came too late to be applied."""
+        heard = exists().where(
+            SubmissionEvidence.submission_id == ProviderSubmission.id,
+            SubmissionEvidence.provider_job_id.is_not(None),
+        )
+        statement = (
+            select(ProviderSubmission.id)
+            .where(
+                ProviderSubmission.state.in_(POLLED_STATES),
+                ProviderSubmission.next_poll_at.is_(None),
+                ProviderSubmission.state == SubmissionState.CLOSED_UNKNOWN,
+                ProviderSubmission.provider_job_id.is_(None),
+                heard,
+            )
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()
+
     # --- uploads ---
 
     async def find_upload(self, account_id: UUID, sha256: str) -> ProviderUpload | None:
