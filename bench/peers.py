@@ -10,7 +10,7 @@ from typing import Any
 from bench.postgres import Server
 from bench.processes import BenchFailed, python, running
 
-TASKS = {"pgqueuer": 5000, "procrastinate": 1000, "arq": 3000}
+TASKS = {"pgqueuer": 2000, "procrastinate": 600, "arq": 2000}
 MODULES = {"pgqueuer": "pgqueuer", "procrastinate": "procrastinate", "arq": "arq"}
 
 

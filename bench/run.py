@@ -1,6 +1,6 @@
 """`make bench`: everything side by side, in one run, on one machine.
 
-python -m bench.run [--jobs 300] [--rounds 3] [--samples 200]
+python -m bench.run [--jobs 1000] [--rounds 3] [--samples 200]
 """
 
 import argparse
@@ -23,6 +23,7 @@ from bench.pixsim import latencies, whole_jobs
 from bench.postgres import Server, durable_server
 
 RESULTS = Path(__file__).parent / "results"
+JOBS = 1000
 ROUNDS = 3
 SAMPLES = 200
 BUDGET_S = 240.0
@@ -150,20 +151,20 @@ def show(report: Report) -> None:
     out.print(f"All measurements: {report.path}")
 
 
-def main(jobs: int = 300, rounds: int = ROUNDS, samples: int = SAMPLES) -> None:
-    """Measure, show, and leave nothing running."""
+def main(jobs: int = JOBS, rounds: int = ROUNDS, samples: int = SAMPLES) -> None:
+    """Measure, show, and leave nothing running. The jobs are shared out among the rounds."""
     report = Report()
     with (
         TemporaryDirectory(prefix="px7-bench-", dir="/tmp") as made,
         durable_server(Path(made)) as server,
     ):
-        asyncio.run(measure(report, server, jobs, rounds, samples))
+        asyncio.run(measure(report, server, max(jobs // rounds, 1), rounds, samples))
     show(report)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=300)
+    parser.add_argument("--jobs", type=int, default=JOBS, help="of all rounds together")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--samples", type=int, default=SAMPLES)
     options = parser.parse_args()

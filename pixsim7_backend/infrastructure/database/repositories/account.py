@@ -156,12 +156,28 @@ class AccountRepository:
             .where(Reservation.account_id == ProviderAccount.id)
             .lateral("used")
         )
+        doubts = (
+            select(func.array_agg(ProviderSubmission.operation_type))
+            .where(
+                ProviderSubmission.account_id == ProviderAccount.id,
+                ProviderSubmission.state == SubmissionState.IN_DOUBT,
+                ProviderSubmission.submission_class.in_(["C", "D"]),
+            )
+            .scalar_subquery()
+        )
+        grants = (
+            select(func.array_agg(AccountGrant.user_id))
+            .where(AccountGrant.account_id == ProviderAccount.id)
+            .scalar_subquery()
+        )
         statement = (
             select(
                 ProviderAccount,
                 used.c.slots,
                 func.coalesce(used.c.held, 0),
                 (func.coalesce(ProviderAccount.cooldown_until, func.now()) > func.now()),
+                doubts,
+                grants,
             )
             .join(used, text("true"))
             .where(ProviderAccount.provider_id == provider_id)
@@ -189,9 +205,6 @@ class AccountRepository:
                 ),
             )
         rows = (await self._session.execute(statement)).all()
-        ids = [row[0].id for row in rows]
-        doubts = await self._doubts(ids)
-        grants = await self._grants(ids)
         capped = [row[0].id for row in rows if row[0].max_daily_credits is not None]
         today = await self._credits_today(capped) if capped else {}
         return [
@@ -200,32 +213,12 @@ class AccountRepository:
                 slots_used=row[1],
                 credits_held=row[2],
                 credits_today=today.get(row[0].id, Decimal(0)),
-                doubtful_operations=frozenset(doubts.get(row[0].id, ())),
-                granted_to=frozenset(grants.get(row[0].id, ())),
+                doubtful_operations=frozenset(row[4] or ()),
+                granted_to=frozenset(row[5] or ()),
                 is_cooling=row[3],
             )
             for row in rows
         ]
-
-    async def _doubts(self, ids: Sequence[UUID]) -> dict[UUID, set[OperationType]]:
-        statement = select(ProviderSubmission.account_id, ProviderSubmission.operation_type).where(
-            ProviderSubmission.account_id.in_(ids),
-            ProviderSubmission.state == SubmissionState.IN_DOUBT,
-            ProviderSubmission.submission_class.in_(["C", "D"]),
-        )
-        found: dict[UUID, set[OperationType]] = {}
-        for account_id, operation in await self._session.execute(statement):
-            found.setdefault(account_id, set()).add(operation)
-        return found
-
-    async def _grants(self, ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
-        statement = select(AccountGrant.account_id, AccountGrant.user_id).where(
-            AccountGrant.account_id.in_(ids)
-        )
-        found: dict[UUID, set[UUID]] = {}
-        for account_id, user_id in await self._session.execute(statement):
-            found.setdefault(account_id, set()).add(user_id)
-        return found
 
     async def _credits_today(self, ids: Sequence[UUID]) -> dict[UUID, Decimal]:
         """What was spent, or is held to be spent, since midnight UTC."""
