@@ -14,7 +14,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from pixsim7_simulator import AccountSpec, RunningSimulator, running_simulator
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
@@ -26,6 +25,7 @@ from pixsim7_backend.infrastructure.events.bus import event_bus
 from pixsim7_backend.infrastructure.security.passwords import PasswordHashing
 from pixsim7_backend.shared.config import Settings, load_settings
 from pixsim7_backend.workers.worker import Worker
+from pixsim7_simulator import AccountSpec, RunningSimulator, running_simulator
 
 PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)
@@ -133,6 +133,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         database_pool_size=10,
         doubt_deadline_s=2.0,
+        poll_pace=0.02,  # the simulator is quick; the vendor's pace is not the test's
         render_concurrency=1,
         default_max_daily_jobs=None,
         default_max_concurrent_jobs=None,
@@ -151,9 +152,7 @@ def cheap_passwords() -> PasswordHashing:
 @pytest.fixture
 async def container(settings: Settings, simulator: RunningSimulator) -> AsyncIterator[Container]:
     """Everything wired, on a fresh database, allowed to reach the simulator; no worker."""
-    opened = await Container.open(
-        allowing(settings, simulator.url), passwords=cheap_passwords()
-    )
+    opened = await Container.open(allowing(settings, simulator.url), passwords=cheap_passwords())
     yield opened
     await opened.close()
 
@@ -247,9 +246,7 @@ class Recorder:
             await self._changed.wait_for(lambda: condition(self.events))
 
     async def wait_for_type(self, type: str, count: int = 1, timeout_s: float = 30) -> None:
-        await self.wait_for(
-            lambda events: sum(e.type == type for e in events) >= count, timeout_s
-        )
+        await self.wait_for(lambda events: sum(e.type == type for e in events) >= count, timeout_s)
 
 
 @pytest.fixture
@@ -285,5 +282,3 @@ async def job_ended(services: Services, job: Job, user: User, timeout_s: float =
 
     await eventually(ended, timeout_s)
     return job
-
-

@@ -8,10 +8,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from pixsim7_simulator import RunningSimulator
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.cli.serving import Server
+from pixsim7_simulator import RunningSimulator
 from tests.conftest import PASSWORD, Factory
 
 IN_ORDER = [

@@ -63,7 +63,7 @@ def build_services(
     adapters: list[ProviderAdapter],
 ) -> Services:
     """Put the services together, lowest first."""
-    registry = ProviderRegistry(adapters)
+    registry = ProviderRegistry(adapters, settings.poll_pace)
     users = UserService(database, passwords, settings)
     accounts = AccountService(database, CredentialCipher(keys.ring(KeyPurpose.CREDENTIAL_KEK)))
     calls = ProviderCalls(registry, accounts, gateway)

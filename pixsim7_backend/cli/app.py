@@ -1,6 +1,5 @@
 """The command `pixsim7`."""
 
-import asyncio
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.cli import people, working
 from pixsim7_backend.cli.demo import run_demo
 from pixsim7_backend.cli.output import CommandFailed, Exit, out, plain_errors, show, stop
+from pixsim7_backend.cli.output import run as run_async
 from pixsim7_backend.cli.serving import serve as serve_until_stopped
 from pixsim7_backend.cli.serving import work as work_until_stopped
 from pixsim7_backend.infrastructure.database.migrate import SchemaNotReady
@@ -59,7 +59,7 @@ def demo(
     params: dict[str, object] = {"quality": quality, "duration": duration}
     if seed is not None:
         params["seed"] = seed
-    path = asyncio.run(run_demo(settings, prompt, params))
+    path = run_async(run_demo(settings, prompt, params))
     out.print(f"\n[bold]{path}[/bold]", soft_wrap=True)
     out.print(
         "\nThe built-in procedural renderer made it from the prompt, through the same API, queue,"
@@ -83,13 +83,13 @@ def serve(
     def ready(url: str) -> None:
         out.print(f"PixSim7 is ready at {url} - API reference at {url}/docs")
 
-    asyncio.run(serve_until_stopped(settings, with_worker=worker, on_ready=ready))
+    run_async(serve_until_stopped(settings, with_worker=worker, on_ready=ready))
 
 
 @app.command("worker")
 def run_worker() -> None:
     """Run a worker; any number of them, on any number of machines."""
-    asyncio.run(work_until_stopped(_settings()))
+    run_async(work_until_stopped(_settings()))
 
 
 @app.command(

@@ -1,15 +1,19 @@
 """How commands speak: tables and bars for people, JSON for programs, exit codes that mean
 something."""
 
+import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import Any, NoReturn, TypeVar
 
 from rich.console import Console
 from rich.table import Table
+
+T = TypeVar("T")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -64,6 +68,16 @@ def _short(value: Any) -> str:
 def stop(error: CommandFailed) -> NoReturn:
     err.print(f"[red]{error}[/red]")
     raise SystemExit(int(error.code))
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work on the fast event loop, where there is one."""
+    try:
+        loop_factory = import_module("uvloop").new_event_loop
+    except ModuleNotFoundError:
+        loop_factory = None
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(work)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`pixsim7 users` and `pixsim7 tokens`: an operator's commands, on the database itself."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
@@ -9,6 +8,7 @@ import typer
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.cli.output import CommandFailed, Exit, out, plain_errors, show
+from pixsim7_backend.cli.output import run as run_async
 from pixsim7_backend.domain.user import User
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.services.user.auth_service import SCOPES
@@ -35,7 +35,7 @@ def on_container(work: Callable[[Container], Awaitable[T]]) -> T:
 
     with plain_errors():
         try:
-            return asyncio.run(run())
+            return run_async(run())
         except PixSimError as error:
             raise CommandFailed(_in_words(error), Exit.USAGE) from None
 
@@ -47,7 +47,7 @@ def on_migrated(settings: Settings) -> None:
         container = await Container.open(settings, with_migrations=True)
         await container.close()
 
-    asyncio.run(run())
+    run_async(run())
 
 
 def _in_words(error: PixSimError) -> str:

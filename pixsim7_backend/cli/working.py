@@ -1,6 +1,5 @@
 """`pixsim7 generate`, `jobs`, `assets`, `accounts`: what people do, over the API."""
 
-import asyncio
 import getpass
 import json
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ import typer
 from pixsim7_backend.cli.client import ApiClient, api_client
 from pixsim7_backend.cli.demo import follow_job, wait_for_file
 from pixsim7_backend.cli.output import CommandFailed, Exit, err, out, plain_errors, show
+from pixsim7_backend.cli.output import run as run_async
 
 jobs = typer.Typer(help="Look at jobs and steer them.", no_args_is_help=True)
 assets = typer.Typer(help="The library.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def call(work: Callable[[ApiClient], Awaitable[Any]]) -> Any:
             return await work(api)
 
     with plain_errors():
-        return asyncio.run(run())
+        return run_async(run())
 
 
 def parse_params(pairs: list[str]) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=10, ge=2, le=100)
     worker_concurrency: int = Field(default=40, ge=20, le=500)
     """Tasks that one worker process runs at once."""
+    skip_tasks: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Tasks that this worker leaves to others, such as `ingest,derive` on a small machine."""
+    poll_pace: float = Field(default=1.0, gt=0, le=100)
+    """Multiplies how long providers are left alone between status calls; below 1 asks more."""
     media_concurrency: int = Field(default=2, ge=1, le=32)
     """Media tool children at once, per worker process."""
     render_concurrency: int = Field(default=2, ge=1, le=32)
@@ -73,7 +77,7 @@ class Settings(BaseSettings):
     default_max_assets: int | None = Field(default=200_000, ge=0)
     default_max_accounts: int | None = Field(default=20, ge=0)
 
-    @field_validator("allow_private_origins", "allowed_hosts", mode="before")
+    @field_validator("allow_private_origins", "allowed_hosts", "skip_tasks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,9 +49,19 @@ def media_tasks(services: Services) -> dict[str, Handler]:
     }
 
 
-def register_tasks(queue: PgQueuer, tasks: dict[str, Handler], running: "RunningTasks") -> None:
-    """Bind handlers to the queue; an unexpected failure is tried again with growing pauses."""
+def register_tasks(
+    queue: PgQueuer,
+    tasks: dict[str, Handler],
+    running: "RunningTasks",
+    skipped: Collection[str] = (),
+) -> None:
+    """Bind handlers to the queue; an unexpected failure is tried again with growing pauses.
+
+    Skipped tasks stay in the queue for other workers.
+    """
     for name, handler in tasks.items():
+        if name in skipped:
+            continue
         queue.entrypoint(name, executor_factory=_with_retries)(_measured(name, handler, running))
 
 

@@ -68,9 +68,10 @@ class Worker:
             services = self._container.services
             control = PgQueuer(await lane_driver(pool))
             media = PgQueuer(await lane_driver(pool))
-            register_tasks(control, control_tasks(services), self._running)
+            skipped = settings.skip_tasks
+            register_tasks(control, control_tasks(services), self._running, skipped)
             register_schedules(control, services)
-            register_tasks(media, media_tasks(services), self._running)
+            register_tasks(media, media_tasks(services), self._running, skipped)
             self._lanes = [control, media]
             if self._stopping.is_set():
                 return
@@ -107,7 +108,8 @@ class Worker:
 
     async def _stopped_within(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     def stop(self) -> None:
         """Take no more tasks, finish those at hand."""

@@ -1,7 +1,7 @@
 """A lab per test: short leases, a quick simulator, and worker processes."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from pixsim7_backend.shared.config import Settings
 from pixsim7_simulator import RunningSimulator, running_simulator
 from tests.conftest import allowing, cloned_database
 from tests.workers.lab import Lab, open_lab
-from tests.workers.pace import hurried
 from tests.workers.processes import Zygote, running_zygote
 
 LEASE_S = 1.0
@@ -23,12 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.timeout(180))
-
-
-@pytest.fixture(autouse=True)
-def quick_polls() -> Iterator[None]:
-    with hurried():
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +45,9 @@ def quick(settings: Settings) -> Settings:
             "reservation_lease_s": LEASE_S,
             "sweep_interval_s": 0.25,
             "doubt_deadline_s": 1.0,
+            # Thumbnails cost more than all the rest together, and are not the subject where jobs
+            # come by the hundred.
+            "skip_tasks": frozenset({"derive"}),
         }
     )
 

@@ -139,6 +139,8 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "HOME": os.environ.get("HOME", "/"),
         "PIXSIM7_LOG_FORMAT": "json",
+        "PIXSIM7_POLL_PACE": str(settings.poll_pace),
+        "PIXSIM7_SKIP_TASKS": ",".join(settings.skip_tasks),
         "PIXSIM7_ALLOW_PRIVATE_ORIGINS": ",".join(settings.allow_private_origins),
         **given,
         **more,

@@ -13,7 +13,6 @@ import sys
 from typing import Any
 
 from pixsim7_backend.cli.app import main
-from tests.workers.pace import hurried, skip_previews
 
 
 def _say(message: dict[str, Any]) -> None:
@@ -34,9 +33,7 @@ def _become_worker(order: dict[str, Any]) -> None:
     sys.argv = ["pixsim7", "worker"]
     code = 1
     try:
-        skip_previews()
-        with hurried():
-            main()
+        main()
         code = 0
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)

@@ -89,6 +89,8 @@ class BlobStore:
                 client_options={
                     "timeout": "120s",
                     "connect_timeout": "10s",
+                    # obstore's own variable for it is not read once options are given.
+                    "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() == "true",
                     **(client_options or {}),
                 },
                 retry_config={"max_retries": 4, "retry_timeout": timedelta(seconds=60)},

@@ -106,7 +106,7 @@ class JobPoller:
     async def _poll_batch(
         self, account: ProviderAccount, batch: Sequence[ProviderSubmission]
     ) -> None:
-        policy = self._providers.registry.adapter(account.provider_id).manifest.poll
+        policy = self._providers.registry.poll_policy(account.provider_id)
         try:
             reports = await self._providers.fetch_reports(batch, account)
         except (ProviderError, HttpNotSent, HttpUncertain) as error:
@@ -199,10 +199,11 @@ class JobPoller:
 
 def next_poll_s(submission: ProviderSubmission, policy: PollPolicy) -> float:
     """Often while it is due, ever less often when it is late; jittered, so that polls spread."""
-    if submission.state is SubmissionState.CLOSED_UNKNOWN:
-        return LATE_WATCH_S
     accepted_at = submission.accepted_at or submission.reserved_at
     age = (datetime.now(UTC) - accepted_at).total_seconds()
+    if submission.state is SubmissionState.CLOSED_UNKNOWN:
+        # Every quarter of an hour at first, then ever less often: a month later, once in days.
+        return max(LATE_WATCH_S, age * 0.1)
     late = max(age - 2 * submission.eta_s, 0.0)
     interval = min(max(policy.min_interval_s, late * 0.2), policy.max_interval_s)
     return interval * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, no secret

@@ -325,7 +325,8 @@ class ProviderService:
         manifest = self._calls.adapter(account).manifest
         # What an account has shown is trusted; a price list's guess is not worth a late result.
         learned = account.avg_generation_time_sec
-        first_poll_s = max(manifest.poll.first_delay_s, 0.8 * (learned or 0.0))
+        policy = self.registry.poll_policy(submission.provider_id)
+        first_poll_s = max(policy.first_delay_s, 0.8 * (learned or 0.0))
         now = datetime.now(UTC)
         moved = await submissions.move(
             submission.id,
@@ -336,7 +337,7 @@ class ProviderService:
             accepted_at=now,
             lease_until=None,
             next_poll_at=now + timedelta(seconds=first_poll_s),
-            state_deadline_at=now + timedelta(seconds=manifest.poll.max_age_s),
+            state_deadline_at=now + timedelta(seconds=policy.max_age_s),
             eta_s=learned or submission.eta_s,
         )
         if moved is None:

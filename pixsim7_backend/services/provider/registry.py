@@ -1,6 +1,7 @@
 """The providers of this installation."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from pixsim7_backend.domain.provider import (
     MediaSlot,
     OperationParams,
     OperationSpec,
+    PollPolicy,
     ProviderAdapter,
 )
 from pixsim7_backend.domain.vocabulary import OperationType
@@ -25,11 +27,21 @@ class ProviderNotFound(NotFound):
 class ProviderRegistry:
     """Adapters by id. Names and validates operations; knows nothing about accounts."""
 
-    def __init__(self, adapters: Iterable[ProviderAdapter]) -> None:
+    def __init__(self, adapters: Iterable[ProviderAdapter], poll_pace: float = 1.0) -> None:
+        self._poll_pace = poll_pace
         self._adapters = {adapter.manifest.id: adapter for adapter in adapters}
 
     def __iter__(self) -> Iterator[ProviderAdapter]:
         return iter(sorted(self._adapters.values(), key=lambda adapter: adapter.manifest.id))
+
+    def poll_policy(self, provider_id: str) -> PollPolicy:
+        """When to ask this provider, at this installation's pace."""
+        policy = self.adapter(provider_id).manifest.poll
+        return replace(
+            policy,
+            first_delay_s=policy.first_delay_s * self._poll_pace,
+            min_interval_s=policy.min_interval_s * self._poll_pace,
+        )
 
     def ids(self) -> list[str]:
         return sorted(self._adapters)
