@@ -322,7 +322,6 @@ class ProviderService:
             )
             return submission
         account = await self._accounts.get_account(submission.account_id)
-        manifest = self._calls.adapter(account).manifest
         # What an account has shown is trusted; a price list's guess is not worth a late result.
         learned = account.avg_generation_time_sec
         policy = self.registry.poll_policy(submission.provider_id)
