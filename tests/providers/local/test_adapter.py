@@ -105,11 +105,11 @@ async def test_whole_life(adapter: LocalAdapter, tmp_path: Path) -> None:
         path.write_bytes(b"".join([chunk async for chunk in stream.chunks]))
         assert int(stream.headers["content-length"]) == path.stat().st_size
     assert facts_of(path)[2:4] == (640, 360)
-    # The same key again is the same work: nothing is declared or rendered a second time.
+    # The same key again is the same work: asked for again, and not rendered a second time.
     entry = adapter.spool.entry("k1")
     before = entry.attempts()
     assert (await adapter.submit(film_request("k1"), context(intent))).provider_job_id == "m1:k1"
-    assert intent.count == 1
+    assert intent.count == 2
     assert entry.attempts() == before == 1
 
 
