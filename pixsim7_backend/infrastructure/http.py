@@ -37,6 +37,7 @@ from pixsim7_backend.infrastructure.http_transport import (
     send,
     verdict,
 )
+from pixsim7_backend.shared.fail_points import fail_point
 
 _ANSWER_CAP = 8 * 1024 * 1024
 _BILLABLE_ANSWER_CAP = 1024 * 1024
@@ -254,4 +255,5 @@ class _BillableClient(_Client):
             body = await outgoing_body(stack, json, form)
             response = await send(session, method, attempt, headers=sent, **body)
             stack.callback(response.close)
+            await fail_point("submit.after_headers")
             return await whole_answer(response, _BILLABLE_ANSWER_CAP)

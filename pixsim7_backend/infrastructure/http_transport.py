@@ -26,6 +26,7 @@ from aiohttp.connector import Connection
 
 from pixsim7_backend.domain.provider import HttpNotSent, HttpUncertain
 from pixsim7_backend.infrastructure.http_policy import AddressRefused, Target, check_address
+from pixsim7_backend.shared.fail_points import fail_point
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _INTENT_LIFE_S = 1.0
@@ -130,7 +131,10 @@ class _CheckedRequest(ClientRequest):
                 raise AddressRefused("the connection has no peer")
             check_address(peer[0])
         await attempt.about_to_send()
-        return await super().send(conn)
+        response = await super().send(conn)
+        if attempt.before_first_byte is not None:
+            await fail_point("submit.after_write")
+        return response
 
 
 class _CheckedResolver(AbstractResolver):

@@ -311,6 +311,7 @@ class AssetIngest:
                 await assets.lock_blob(sha256)
                 forgotten = await assets.forget_blob(sha256)
             if forgotten:
+                await fail_point("gc.after_tombstone")
                 await fail_point("gc.before_unlink")
                 await self._store.delete(sha256)
                 removed += 1

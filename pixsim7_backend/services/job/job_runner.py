@@ -186,6 +186,7 @@ class JobRunner:
 
     async def _ask(self, submission: ProviderSubmission) -> None:
         finding = await self._reconcile(submission)
+        await fail_point("resolve.after_list")
         async with self._db.transaction() as tx:
             await SubmissionRepository(tx.session).add_evidence(
                 submission.id,
@@ -193,6 +194,7 @@ class JobRunner:
                 submission.fence,
                 detail={"verdict": finding.verdict, "evidence": finding.evidence},
             )
+        await fail_point("resolve.before_verdict")
         if finding.verdict == "accepted" and finding.accepted is not None:
             outcome = SendOutcome("accepted", submission.fence, accepted=finding.accepted)
             await self._settle(submission.id, outcome)

@@ -133,6 +133,7 @@ class SubmissionSender:
             )
         if submission is None:
             return None
+        await fail_point("claim.after")
         async with AsyncExitStack() as call, self._kept(submission):
             outcome = await self._try(submission, turn or call, resend=False)
         await self._testify(submission, outcome, resend=False)
@@ -247,6 +248,7 @@ class SubmissionSender:
         try:
             await turn.enter_async_context(self._gate(submission))
             context = self._calls.submit_context(account, declare_intent)
+            await fail_point("submit.before_connect")
             accepted = await adapter.submit(request, context)
             if not declared and not resend:
                 raise RuntimeError(f"{submission.provider_id} did not declare its intent")
