@@ -58,13 +58,16 @@ POINTS = {
         # Nothing was sent; the same submission is sent by the next worker.
         "reserve.after_slot": Fate(0, DONE),
         "reserve.after_commit": Fate(0, DONE),
+        "claim.after": Fate(0, DONE),
         "prepare.before_upload": Fate(0, DONE),
         "prepare.after_upload": Fate(0, DONE),
     },
     "submit": {
+        "submit.before_connect": Fate(0, DONE),
         "submit.before_intent": Fate(0, DONE),
         # The intent is durable, the outcome unknown: PixVerse is not asked to do it again.
         "submit.after_intent": Fate(0, UNKNOWN),
+        "submit.after_headers": Fate(1, UNKNOWN),
         "submit.after_body": Fate(1, UNKNOWN),
         # The answer was written down before it was applied.
         "submit.after_evidence": Fate(1, DONE),
