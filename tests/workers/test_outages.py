@@ -68,6 +68,7 @@ async def test_a_database_that_restarts_under_a_running_worker(
             default_max_daily_jobs=None,
             default_max_concurrent_jobs=None,
             render_concurrency=1,
+            poll_pace=0.02,
         )
         async with open_lab(quick(settings), witness, zygote, tmp_path) as lab:
             user = await lab.user()
