@@ -1,5 +1,7 @@
 """PgQueuer's way to the database: a pool that does no more than the queue needs."""
 
+import asyncio
+
 import asyncpg
 from pgqueuer import AsyncpgPoolDriver
 from pgqueuer.domain.settings import db_settings
@@ -40,6 +42,8 @@ class LaneDriver(AsyncpgPoolDriver):
     def __init__(self, pool: asyncpg.pool.Pool) -> None:
         super().__init__(pool)
         self._is_told = False
+        self.is_deaf = asyncio.Event()
+        """Set when the listening connection is lost. PgQueuer's own probe takes twenty seconds."""
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         if _DEQUEUES in query:
@@ -55,6 +59,8 @@ class LaneDriver(AsyncpgPoolDriver):
             callback(payload)
 
         await super().add_listener(channel, pass_on)
+        if self._listener_connection is not None:
+            self._listener_connection.add_termination_listener(lambda _: self.is_deaf.set())
 
 
 async def lane_driver(pool: asyncpg.pool.Pool) -> LaneDriver:

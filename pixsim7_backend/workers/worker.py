@@ -9,7 +9,7 @@ import structlog
 from pgqueuer import PgQueuer
 
 from pixsim7_backend.bootstrap.container import Container
-from pixsim7_backend.workers.driver import lane_driver, queue_pool
+from pixsim7_backend.workers.driver import LaneDriver, lane_driver, queue_pool
 from pixsim7_backend.workers.tasks import (
     RunningTasks,
     control_tasks,
@@ -66,8 +66,8 @@ class Worker:
         settings = self._container.settings
         async with queue_pool(self._container.database.url) as pool:
             services = self._container.services
-            control = PgQueuer(await lane_driver(pool))
-            media = PgQueuer(await lane_driver(pool))
+            drivers = [await lane_driver(pool), await lane_driver(pool)]
+            control, media = (PgQueuer(driver) for driver in drivers)
             skipped = settings.skip_tasks
             register_tasks(control, control_tasks(services), self._running, skipped)
             register_schedules(control, services)
@@ -79,6 +79,10 @@ class Worker:
             media_limit = max(2 * MEDIA_BATCH, 2 * settings.media_concurrency)
             log.info("worker_started")
             async with asyncio.TaskGroup() as group:
+                watch = [
+                    group.create_task(_end_when_deaf(driver, self._lanes)) for driver in drivers
+                ]
+                group.create_task(_cancel_after(control.shutdown, watch))
                 group.create_task(
                     control.run(
                         dequeue_timeout=timedelta(seconds=LISTEN_POLL_S),
@@ -116,3 +120,16 @@ class Worker:
         self._stopping.set()
         for lane in self._lanes:
             lane.shutdown.set()
+
+
+async def _end_when_deaf(driver: LaneDriver, lanes: list[PgQueuer]) -> None:
+    """When a lane hears nothing any more, all end, and the worker begins anew."""
+    await driver.is_deaf.wait()
+    for lane in lanes:
+        lane.shutdown.set()
+
+
+async def _cancel_after(event: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    await event.wait()
+    for task in tasks:
+        task.cancel()
