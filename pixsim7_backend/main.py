@@ -27,6 +27,7 @@ from pixsim7_backend.api.v1 import (
     media,
     providers,
     users,
+    webhooks,
     workspaces,
 )
 from pixsim7_backend.api.web import install_web_app
@@ -103,6 +104,7 @@ def _include_routers(app: FastAPI) -> None:
         accounts,
         providers,
         workspaces,
+        webhooks,
         events,
         callbacks,
         admin,
@@ -173,6 +175,7 @@ TAGS = {
     "accounts": "Keys at providers.",
     "providers": "What can be made.",
     "workspaces": "Folders.",
+    "webhooks": "What happens, sent to you.",
     "events": "What happens, live.",
     "callbacks": "For providers.",
     "admin": "For administrators.",

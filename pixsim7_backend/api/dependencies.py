@@ -27,6 +27,7 @@ from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.user.auth_service import AuthService, Principal
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
+from pixsim7_backend.services.webhook.webhook_service import WebhookService
 from pixsim7_backend.shared.config import Settings
 from pixsim7_backend.shared.errors import Forbidden, InvalidInput, Unauthenticated, Unavailable
 
@@ -119,6 +120,10 @@ def _workspaces(services: ServicesDep) -> WorkspaceService:
     return services.workspaces
 
 
+def _webhooks(services: ServicesDep) -> WebhookService:
+    return services.webhooks
+
+
 def _store(container: ContainerDep) -> BlobStore:
     return container.store
 
@@ -136,6 +141,7 @@ RegistryDep = Annotated[ProviderRegistry, Depends(_registry)]
 UserSvc = Annotated[UserService, Depends(_users)]
 AuthSvc = Annotated[AuthService, Depends(_auth)]
 WorkspaceSvc = Annotated[WorkspaceService, Depends(_workspaces)]
+WebhookSvc = Annotated[WebhookService, Depends(_webhooks)]
 StoreDep = Annotated[BlobStore, Depends(_store)]
 FeedDep = Annotated[EventFeed, Depends(_feed)]
 Paging = Annotated[PageParams, Query()]
@@ -204,7 +210,7 @@ CurrentUser = Annotated[User, Depends(_reader)]
 Generator = Annotated[User, Depends(_needs("generate"))]
 """May spend: jobs and their inputs."""
 Manager = Annotated[User, Depends(_needs("manage"))]
-"""May change and delete: assets, accounts, workspaces."""
+"""May change and delete: assets, accounts, workspaces, webhooks."""
 
 
 async def _admin(user: Manager) -> User:

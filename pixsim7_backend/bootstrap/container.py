@@ -72,7 +72,10 @@ class Container:
             stack.push_async_callback(database.close)
             keys = load_master_keys(settings.data_dir)
             gateway = HttpGateway(
-                policy=AddressPolicy(allow_private_origins=settings.allow_private_origins),
+                policy=AddressPolicy(
+                    allow_private_origins=settings.allow_private_origins,
+                    allow_private_webhooks=settings.allow_private_webhooks,
+                ),
                 user_agent="PixSim7",
             )
             await gateway.open()

@@ -29,6 +29,9 @@ from pixsim7_backend.services.provider.submission_sender import SubmissionSender
 from pixsim7_backend.services.user.auth_service import AuthService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
+from pixsim7_backend.services.webhook.webhook_secrets import WebhookSecrets
+from pixsim7_backend.services.webhook.webhook_sender import WebhookSender
+from pixsim7_backend.services.webhook.webhook_service import WebhookService
 from pixsim7_backend.shared.config import Settings
 
 
@@ -48,7 +51,9 @@ class Services:
     dispatcher: Dispatcher
     runner: JobRunner
     poller: JobPoller
-    webhooks: WebhookReceiver
+    callbacks: WebhookReceiver
+    webhooks: WebhookService
+    webhook_sender: WebhookSender
     upkeep: Upkeep
 
 
@@ -65,7 +70,8 @@ def build_services(
     """Put the services together, lowest first."""
     registry = ProviderRegistry(adapters, settings.poll_pace)
     users = UserService(database, passwords, settings)
-    accounts = AccountService(database, CredentialCipher(keys.ring(KeyPurpose.CREDENTIAL_KEK)))
+    cipher = CredentialCipher(keys.ring(KeyPurpose.CREDENTIAL_KEK))
+    accounts = AccountService(database, cipher)
     calls = ProviderCalls(registry, accounts, gateway)
     inputs = AssetInputs(database, store, tools, gateway)
     lease = timedelta(seconds=settings.reservation_lease_s)
@@ -89,6 +95,8 @@ def build_services(
     runner = JobRunner(
         database, jobs, providers, accounts, calls, sender, endings, settings.doubt_deadline_s
     )
+    secrets = WebhookSecrets(cipher)
+    webhook_sender = WebhookSender(database, secrets, gateway, lease)
     return Services(
         auth=AuthService(database, passwords, keys),
         users=users,
@@ -102,6 +110,10 @@ def build_services(
         dispatcher=dispatcher,
         runner=runner,
         poller=JobPoller(database, providers, accounts, endings, lease),
-        webhooks=WebhookReceiver(database, accounts, calls, runner),
-        upkeep=Upkeep(database, registry, providers, ingest, dispatcher, runner, settings),
+        callbacks=WebhookReceiver(database, accounts, calls, runner),
+        webhooks=WebhookService(database, secrets, gateway.policy),
+        webhook_sender=webhook_sender,
+        upkeep=Upkeep(
+            database, registry, providers, ingest, dispatcher, runner, webhook_sender, settings
+        ),
     )

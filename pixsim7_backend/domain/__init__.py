@@ -37,8 +37,23 @@ from pixsim7_backend.domain.vocabulary import (
     UserRole,
     VideoStatus,
 )
+from pixsim7_backend.domain.webhook import (
+    DELIVERY_STATUS,
+    WEBHOOK_STATUS,
+    DeliveryStatus,
+    Webhook,
+    WebhookDelivery,
+    WebhookStatus,
+)
 
-MACHINES = (JOB_STATUS, SUBMISSION_STATE, ASSET_SYNC, ACCOUNT_STATUS)
+MACHINES = (
+    JOB_STATUS,
+    SUBMISSION_STATE,
+    ASSET_SYNC,
+    ACCOUNT_STATUS,
+    WEBHOOK_STATUS,
+    DELIVERY_STATUS,
+)
 """Every status column with a life of its own; migrations and docs are checked against it."""
 
 __all__ = [
@@ -52,6 +67,7 @@ __all__ = [
     "Base",
     "Blob",
     "DailyUsage",
+    "DeliveryStatus",
     "ErrorKind",
     "Event",
     "IdempotencyKey",
@@ -73,5 +89,8 @@ __all__ = [
     "UserRole",
     "UserSession",
     "VideoStatus",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookStatus",
     "Workspace",
 ]

@@ -62,6 +62,18 @@ class CommittedEvent:
     data: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
 
+    def public(self) -> dict[str, Any]:
+        """What clients see of it, in streams and webhooks alike."""
+        return {
+            "id": self.position,
+            "type": self.type,
+            "job_id": None if self.job_id is None else str(self.job_id),
+            "asset_id": None if self.asset_id is None else str(self.asset_id),
+            "account_id": None if self.account_id is None else str(self.account_id),
+            "created_at": None if self.created_at is None else self.created_at.isoformat(),
+            "data": self.data,
+        }
+
 
 EVENT_TYPES = {
     "job:created": "accepted and waiting",
@@ -95,6 +107,11 @@ EVENT_TYPES = {
     "workspace:created": "added",
     "workspace:updated": "changed",
     "workspace:deleted": "removed",
+    "webhook:created": "added",
+    "webhook:updated": "address, filter, state or secret changed by its owner",
+    "webhook:disabled": "switched off, as its receiver does not take events",
+    "webhook:deleted": "removed",
+    "webhook:test": "sent to one webhook, because its owner asked",
     "user:created": "added",
     "user:updated": "role, quota or state changed",
     "user:login": "signed in",

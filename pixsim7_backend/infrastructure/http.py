@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from aiohttp import ClientResponse, ClientSession
+from aiohttp import BytesPayload, ClientResponse, ClientSession
 from aiohttp.abc import AbstractResolver
 from multidict import CIMultiDict
 from yarl import URL
@@ -23,7 +23,13 @@ from pixsim7_backend.domain.provider import (
     HttpUncertain,
 )
 from pixsim7_backend.infrastructure.database.guard import assert_no_transaction
-from pixsim7_backend.infrastructure.http_body import IDLE_S, chunks_of, outgoing_body, whole_answer
+from pixsim7_backend.infrastructure.http_body import (
+    IDLE_S,
+    beginning_of,
+    chunks_of,
+    outgoing_body,
+    whole_answer,
+)
 from pixsim7_backend.infrastructure.http_policy import (
     AddressPolicy,
     AddressRefused,
@@ -103,6 +109,18 @@ class HttpGateway:
         second later nothing is sent any more (`HttpNotSent`).
         """
         return _BillableClient(self, allowed_origins, before_first_byte)
+
+    async def post_webhook(
+        self, url: str, body: bytes, *, headers: Mapping[str, str], timeout_s: float, keep: int
+    ) -> HttpResponse:
+        """Send a JSON body to a receiver that a person named, by the policy of WEBHOOK.
+
+        No redirect is followed. The status counts as soon as it is heard; of the answer's body at
+        most `keep` bytes are read. Raises `HttpNotSent` or `HttpUncertain`.
+        """
+        return await _WebhookClient(self, None, Purpose.WEBHOOK).post(
+            url, body, headers, timeout_s, keep
+        )
 
     def session(self, *, fresh: bool) -> ClientSession:
         session = self._fresh if fresh else self._pooled
@@ -257,3 +275,21 @@ class _BillableClient(_Client):
             stack.callback(response.close)
             await fail_point("submit.after_headers")
             return await whole_answer(response, _BILLABLE_ANSWER_CAP)
+
+
+class _WebhookClient(_Client):
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, keep: int
+    ) -> HttpResponse:
+        assert_no_transaction("webhook")
+        target = self._check(url, None)
+        attempt = Attempt(target)
+        sent = self._headers_for(target, target.origin, headers)
+        # A connection that the receiver closed meanwhile would count as its failure.
+        session = self._gateway.session(fresh=True)
+        async with verdict(attempt), AsyncExitStack() as stack:
+            async with asyncio.timeout(timeout_s):
+                payload = BytesPayload(body, content_type="application/json")
+                response = await send(session, "POST", attempt, headers=sent, data=payload)
+            stack.callback(response.close)
+            return HttpResponse(response.status, {}, await beginning_of(response, keep))

@@ -3,18 +3,26 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from io import BytesIO
 from json import dumps
 from pathlib import Path
 from typing import Any
 
-from aiohttp import BytesIOPayload, BytesPayload, ClientResponse, FormData, Payload
+from aiohttp import (
+    BytesIOPayload,
+    BytesPayload,
+    ClientError,
+    ClientResponse,
+    FormData,
+    Payload,
+)
 
 from pixsim7_backend.domain.provider import FormPart, HttpResponse, HttpUncertain
 from pixsim7_backend.infrastructure.http_transport import Attempt, verdict
 
 IDLE_S = 30.0
+_BEGINNING_S = 1.0
 _SLOW_AFTER_S = 20.0
 _SLOW_BYTES_PER_S = 4096
 _STREAMED_FROM_BYTES = 512 * 1024
@@ -57,6 +65,16 @@ async def whole_answer(response: ClientResponse, cap: int) -> HttpResponse:
             raise HttpUncertain("the answer is too large")
         parts.append(chunk)
     return HttpResponse(response.status, response.headers, b"".join(parts))
+
+
+async def beginning_of(response: ClientResponse, size: int) -> bytes:
+    """Up to `size` bytes of an answer, as far as they come at once; never raises for the rest."""
+    found = bytearray()
+    with suppress(ClientError, OSError, TimeoutError):
+        async with asyncio.timeout(_BEGINNING_S):
+            while len(found) < size and (chunk := await response.content.read(size - len(found))):
+                found += chunk
+    return bytes(found)
 
 
 async def chunks_of(

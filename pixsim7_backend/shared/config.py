@@ -56,6 +56,8 @@ class Settings(BaseSettings):
 
     allow_private_origins: Annotated[frozenset[str], NoDecode] = frozenset()
     """Origins on private addresses that may be called: a simulator, a ComfyUI server."""
+    allow_private_webhooks: Annotated[frozenset[str], NoDecode] = frozenset()
+    """Origins on private addresses that people's webhooks may be sent to."""
     allowed_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     """Host names this server answers to, beside the public URL's and loopback."""
 
@@ -77,7 +79,13 @@ class Settings(BaseSettings):
     default_max_assets: int | None = Field(default=200_000, ge=0)
     default_max_accounts: int | None = Field(default=20, ge=0)
 
-    @field_validator("allow_private_origins", "allowed_hosts", "skip_tasks", mode="before")
+    @field_validator(
+        "allow_private_origins",
+        "allow_private_webhooks",
+        "allowed_hosts",
+        "skip_tasks",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -38,6 +38,8 @@ FAIL_POINTS = frozenset(
         "fetch.after_t7",
         "resolve.after_list",
         "resolve.before_verdict",
+        "outbox.after_take",
+        "outbox.after_send",
         "reap.after_select",
         "reap.after_update",
         "gc.after_select",

@@ -38,6 +38,7 @@ def control_tasks(services: Services) -> dict[str, Handler]:
         "poll": WakeGate(lambda _: services.poller.poll_due()).run,
         "end_cooldown": on_id(services.accounts.end_cooldown),
         "sync_account": on_id(services.upkeep.sync_account),
+        "send_webhooks": on_id(services.webhook_sender.send),
     }
 
 

@@ -25,5 +25,5 @@ async def receive_callback(
     headers = {name.lower(): value for name, value in request.headers.items()}
     body = await request.body()
     return PlainTextResponse(
-        await services.webhooks.receive(provider_id, account_id, headers, body)
+        await services.callbacks.receive(provider_id, account_id, headers, body)
     )

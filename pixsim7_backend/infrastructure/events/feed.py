@@ -229,13 +229,4 @@ def _key(position: str) -> tuple[int, int]:
 
 
 def _item(event: CommittedEvent) -> FeedItem:
-    data = {
-        "id": event.position,
-        "type": event.type,
-        "job_id": None if event.job_id is None else str(event.job_id),
-        "asset_id": None if event.asset_id is None else str(event.asset_id),
-        "account_id": None if event.account_id is None else str(event.account_id),
-        "created_at": None if event.created_at is None else event.created_at.isoformat(),
-        "data": event.data,
-    }
-    return FeedItem(event.position, event.type, data)
+    return FeedItem(event.position, event.type, event.public())

@@ -17,6 +17,7 @@ from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
+from pixsim7_backend.services.webhook.webhook_sender import WebhookSender
 from pixsim7_backend.shared.config import Settings
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class Upkeep:
         ingest: AssetIngest,
         dispatcher: Dispatcher,
         runner: JobRunner,
+        webhook_sender: WebhookSender,
         settings: Settings,
     ) -> None:
         self._db = database
@@ -45,6 +47,7 @@ class Upkeep:
         self._ingest = ingest
         self._dispatcher = dispatcher
         self._runner = runner
+        self._webhook_sender = webhook_sender
         self._event_retention = timedelta(days=settings.event_retention_days)
 
     async def sweep(self) -> None:
@@ -55,6 +58,7 @@ class Upkeep:
             self._runner.sweep_deadlines,
             self._release_lapsed,
             self._ingest.sweep,
+            self._webhook_sender.sweep,
             self._dispatcher.dispatch_all,
         ):
             try:
@@ -83,11 +87,12 @@ class Upkeep:
                 tx.enqueue("sync_account", str(account_id), dedupe_key=f"sync:{account_id}")
 
     async def every_hour(self) -> None:
-        """Old sessions, keys and events; bytes that nothing refers to."""
+        """Old sessions, keys, deliveries and events; bytes that nothing refers to."""
         async with self._db.transaction() as tx:
             await SessionRepository(tx.session).delete_ended(SESSION_KEPT)
             await JobRepository(tx.session).delete_old_idempotency_keys(IDEMPOTENCY_KEPT)
             await trim_log(tx.session, timedelta(days=3))
+        await self._webhook_sender.clean()
         removed = 1
         while removed:
             async with self._db.transaction() as tx:

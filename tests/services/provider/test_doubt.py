@@ -76,7 +76,7 @@ async def told(lab: Lab, submission: ProviderSubmission) -> None:
         if row["trace_id"] == submission.key
     ]
     headers, body = callback(made["video_id"], submission.key)
-    answer = await lab.services.webhooks.receive("pixverse", submission.account_id, headers, body)
+    answer = await lab.services.callbacks.receive("pixverse", submission.account_id, headers, body)
     assert answer == "ok"
 
 
@@ -212,9 +212,9 @@ async def test_a_forged_callback_changes_nothing(lab: Lab) -> None:
         ("local", account.id, genuine),
     ):
         with pytest.raises(CallbackRefused):
-            await lab.services.webhooks.receive(provider_id, account_id, headers, body)
+            await lab.services.callbacks.receive(provider_id, account_id, headers, body)
     # Signed by another customer: true for them, and about nothing of theirs.
-    await lab.services.webhooks.receive("pixverse", stranger.id, *genuine)
+    await lab.services.callbacks.receive("pixverse", stranger.id, *genuine)
     if submission.account_id != stranger.id:
         assert (await lab.submission(job)).state is S.IN_DOUBT
 

@@ -1,6 +1,7 @@
 """Reading events in the order in which their transactions became visible."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -82,17 +83,19 @@ class EventRepository:
         values = {"xid": xid, "id": number, "limit": limit}
         if user_id is not None:
             values["user_id"] = user_id
-        return [
-            CommittedEvent(
-                position=f"{row.xid}-{row.id}",
-                id=row.id,
-                type=row.type,
-                user_id=row.user_id,
-                job_id=row.job_id,
-                asset_id=row.asset_id,
-                account_id=row.account_id,
-                data=row.data,
-                created_at=row.created_at,
-            )
-            for row in await self._session.execute(statement, values)
-        ]
+        return [committed(row) for row in await self._session.execute(statement, values)]
+
+
+def committed(row: Any) -> CommittedEvent:
+    """The event of a row of `events`."""
+    return CommittedEvent(
+        position=f"{row.xid}-{row.id}",
+        id=row.id,
+        type=row.type,
+        user_id=row.user_id,
+        job_id=row.job_id,
+        asset_id=row.asset_id,
+        account_id=row.account_id,
+        data=row.data,
+        created_at=row.created_at,
+    )
