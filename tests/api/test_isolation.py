@@ -25,6 +25,8 @@ BODIES: dict[str, Any] = {
     "accounts_grant": {"user_id": str(uuid4())},
     "workspaces_update": {"name": "mine now"},
     "users_update": {"role": "admin"},
+    "webhooks_update": {"description": "mine now"},
+    "webhooks_rotate_secret": {},
 }
 NAMED = frozenset({"provider_id"})
 """Path parameters that are names, not anybody's ids."""
@@ -52,6 +54,10 @@ async def _things_of(bob: Person) -> Owned:
             },
         )
     ).json()
+    webhook = (
+        await client.post("/api/v1/webhooks", json={"url": "https://example.com/hook"})
+    ).json()
+    delivery = (await client.post(f"/api/v1/webhooks/{webhook['id']}/test")).json()
     sessions = (await client.get("/api/v1/auth/sessions")).json()
     await bob.api_token("read")
     tokens = (await client.get("/api/v1/auth/tokens")).json()
@@ -63,6 +69,8 @@ async def _things_of(bob: Person) -> Owned:
             "account_id": account["id"],
             "session_id": sessions["items"][0]["id"],
             "token_id": tokens["items"][0]["id"],
+            "webhook_id": webhook["id"],
+            "delivery_id": delivery["id"],
             "user_id": str(bob.user.id),
         }
     )
@@ -124,7 +132,7 @@ async def test_ids_in_bodies_are_asked_about_too(ada: Person, bob: Person) -> No
 
 async def test_lists_hold_only_ones_own(ada: Person, bob: Person) -> None:
     await _things_of(bob)
-    for path in ("/jobs", "/assets", "/workspaces", "/auth/tokens"):
+    for path in ("/jobs", "/assets", "/workspaces", "/webhooks", "/auth/tokens"):
         assert (await ada.client.get(f"/api/v1{path}")).json()["items"] == [], path
     accounts = (await ada.client.get("/api/v1/accounts")).json()["items"]
     assert [item["provider_id"] for item in accounts] == ["local"]
@@ -144,6 +152,7 @@ async def test_no_answer_ever_holds_a_credential(app: FastAPI, bob: Person, admi
             assert CREDENTIAL not in answer.text, url
             assert SECRET not in answer.text, url
             assert "credentials_sealed" not in answer.text, url
+            assert "whsec_" not in answer.text, url
             assert "argon2" not in answer.text, url
             asked += 1
     assert asked > 60

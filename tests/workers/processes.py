@@ -142,6 +142,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "PIXSIM7_POLL_PACE": str(settings.poll_pace),
         "PIXSIM7_SKIP_TASKS": ",".join(settings.skip_tasks),
         "PIXSIM7_ALLOW_PRIVATE_ORIGINS": ",".join(settings.allow_private_origins),
+        "PIXSIM7_ALLOW_PRIVATE_WEBHOOKS": ",".join(settings.allow_private_webhooks),
         **given,
         **more,
     }

@@ -24,7 +24,10 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 async def rows(connection: asyncpg.Connection) -> dict[str, Any]:
     """One row of each kind that has a life."""
-    ids = {name: uuid4() for name in ("user", "account", "job", "submission", "asset")}
+    ids = {
+        name: uuid4()
+        for name in ("user", "account", "job", "submission", "asset", "webhook", "delivery")
+    }
     await connection.execute(
         "INSERT INTO users (id, email, username, password_hash, role)"
         " VALUES ($1, 'a@b', 'a', '', 'user')",
@@ -58,11 +61,26 @@ async def rows(connection: asyncpg.Connection) -> dict[str, Any]:
         ids["asset"],
         ids["user"],
     )
+    await connection.execute(
+        "INSERT INTO webhooks (id, user_id, url, event_types, status, secret_sealed,"
+        " secret_version) VALUES ($1, $2, 'https://example.com', '{*}', 'active', '', 1)",
+        ids["webhook"],
+        ids["user"],
+    )
+    await connection.execute(
+        "WITH event AS (INSERT INTO events (type, data) VALUES ('job:created', '{}') RETURNING id)"
+        " INSERT INTO webhook_deliveries (id, webhook_id, event_id, status)"
+        " SELECT $1, $2, event.id, 'pending' FROM event",
+        ids["delivery"],
+        ids["webhook"],
+    )
     return {
         "jobs": ids["job"],
         "provider_submissions": ids["submission"],
         "assets": ids["asset"],
         "provider_accounts": ids["account"],
+        "webhooks": ids["webhook"],
+        "webhook_deliveries": ids["delivery"],
     }
 
 
