@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from pixsim7_backend.api.schemas.base import In, NextCursor, Out
+from pixsim7_backend.api.schemas.base import In, NextCursor, Out, PageParams
 from pixsim7_backend.domain.webhook import (
     ALL_TYPES,
     KNOWN_TYPES,
@@ -121,6 +121,10 @@ class DeliveryRead(Out):
             created_at=delivery.created_at,
             finished_at=delivery.finished_at,
         )
+
+
+class DeliveryQuery(PageParams):
+    status: DeliveryStatus | None = None
 
 
 class DeliveryPage(Out):

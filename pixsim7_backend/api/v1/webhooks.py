@@ -6,10 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from pixsim7_backend.api.dependencies import CurrentUser, Manager, Paging, WebhookSvc
+from pixsim7_backend.api.dependencies import CurrentUser, Manager, WebhookSvc
 from pixsim7_backend.api.errors import problems
 from pixsim7_backend.api.schemas.webhook import (
     DeliveryPage,
+    DeliveryQuery,
     DeliveryRead,
     SecretRotation,
     WebhookCreate,
@@ -21,7 +22,6 @@ from pixsim7_backend.api.schemas.webhook import (
 from pixsim7_backend.domain.user import QuotaExceeded
 from pixsim7_backend.domain.webhook import (
     DeliveryNotFound,
-    DeliveryStatus,
     InvalidWebhook,
     WebhookDisabled,
     WebhookNotFound,
@@ -107,13 +107,14 @@ async def test_webhook(webhook_id: UUID, user: Manager, webhooks: WebhookSvc) ->
 @router.get("/{webhook_id}/deliveries", name="deliveries", responses=problems(WebhookNotFound))
 async def list_deliveries(
     webhook_id: UUID,
-    page: Paging,
+    query: Annotated[DeliveryQuery, Query()],
     user: CurrentUser,
     webhooks: WebhookSvc,
-    status: Annotated[DeliveryStatus | None, Query()] = None,
 ) -> DeliveryPage:
     """What was sent and what came back, newest first; kept for seven days."""
-    found = await webhooks.list_deliveries(webhook_id, user, page.cursor, page.limit, status)
+    found = await webhooks.list_deliveries(
+        webhook_id, user, query.cursor, query.limit, query.status
+    )
     items = [DeliveryRead.of(told) for told in found.items]
     return DeliveryPage(items=items, next_cursor=found.next_cursor)
 

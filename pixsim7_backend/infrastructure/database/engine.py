@@ -28,7 +28,7 @@ from pixsim7_backend.infrastructure.queue import Task, enqueue
 EVENT_CHANNEL = "pixsim7_events"
 
 # All events of a transaction, the hint to their readers, and which webhooks want which event, in
-# one round trip. Where nobody has a webhook that is two looks into empty indexes.
+# one round trip. Without any webhook that is a look into an empty table.
 _WRITE_EVENTS = text(
     f"""
     WITH written AS (
@@ -38,21 +38,18 @@ _WRITE_EVENTS = text(
             type text, user_id uuid, job_id uuid, asset_id uuid, account_id uuid, data jsonb
         )
         RETURNING id, type, user_id, data
-    ), candidates AS (
-        SELECT written.id AS event_id, written.type, written.data, webhooks.*
-        FROM written JOIN webhooks ON webhooks.user_id = written.user_id
-        WHERE webhooks.status = 'active'
-        UNION ALL
-        SELECT written.id AS event_id, written.type, written.data, webhooks.*
-        FROM written JOIN webhooks ON webhooks.user_id IS DISTINCT FROM written.user_id
-        WHERE webhooks.status = 'active' AND webhooks.is_for_everybody
+    ), receivers AS MATERIALIZED (
+        SELECT w.id, w.user_id, w.event_types, w.is_for_everybody
+        FROM webhooks w JOIN users u ON u.id = w.user_id
+        WHERE w.status = 'active'
+          AND (w.user_id = ANY(ARRAY(SELECT user_id FROM written)) OR w.is_for_everybody)
+          AND u.is_active AND (u.role = 'admin' OR NOT w.is_for_everybody)
     ), wanted AS (
-        SELECT c.event_id, c.id AS webhook_id
-        FROM candidates c JOIN users u ON u.id = c.user_id
-        WHERE u.is_active AND (u.role = 'admin' OR NOT c.is_for_everybody)
-          AND CASE c.type WHEN 'webhook:test' THEN c.data ->> 'id' = c.id::text
-              ELSE c.event_types && ARRAY['*', c.type] END
-        ORDER BY c.event_id
+        SELECT e.id AS event_id, r.id AS webhook_id
+        FROM written e JOIN receivers r ON r.user_id = e.user_id OR r.is_for_everybody
+        WHERE CASE e.type WHEN 'webhook:test' THEN e.data ->> 'id' = r.id::text
+              ELSE r.event_types && ARRAY['*', e.type] END
+        ORDER BY e.id
     )
     SELECT wanted.event_id, wanted.webhook_id
     FROM pg_notify('{EVENT_CHANNEL}', '') LEFT JOIN wanted ON true

@@ -74,11 +74,14 @@ async def test_what_was_promised_to_an_administrator_is_not_sent_to_who_is_none(
 async def test_a_rolled_back_event_is_not_delivered(lab: Lab) -> None:
     ada = await lab.make.user()
     await lab.webhook(ada)
-    with pytest.raises(ZeroDivisionError):
-        async with lab.container.database.transaction() as tx:
-            tx.publish("job:created", user_id=ada.id)
-            await tx.session.flush()
+
+    async def publish_and_fail() -> None:
+        async with lab.container.database.transaction():
+            await lab.publish(ada)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await publish_and_fail()
     assert await kinds(lab) == []
 
 
