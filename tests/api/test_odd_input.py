@@ -64,6 +64,9 @@ async def test_odd_values_in_bodies(app: FastAPI, ada: Person, admin: Person) ->
                 json={"provider_id": "pixverse", "name": "n", "credentials": {"api_key": "k"}},
             )
         ).json()["id"],
+        "webhook_id": (
+            await admin.client.post("/api/v1/webhooks", json={"url": "https://example.com/"})
+        ).json()["id"],
         "user_id": str(ada.user.id),
     }
     bodies = _bodies(app)

@@ -178,9 +178,7 @@ class WebhookService:
         async with self._db.transaction() as tx:
             await self._ready(tx, webhook_id, user)
             webhooks = WebhookRepository(tx.session)
-            told = await webhooks.find_delivery(delivery_id, webhook_id)
-            if told is None:
-                raise DeliveryNotFound("There is no such delivery.")
+            told = await self._delivery(webhooks, delivery_id, webhook_id)
             moved = await transition(
                 tx.session,
                 WebhookDelivery,
