@@ -6,7 +6,14 @@ from pixsim7_backend.domain.account import (
     ProviderAccount,
     Reservation,
 )
-from pixsim7_backend.domain.asset import ASSET_SYNC, Asset, AssetFile, AssetLink, Blob
+from pixsim7_backend.domain.asset import (
+    ASSET_SYNC,
+    Asset,
+    AssetFile,
+    AssetLink,
+    AssetSnapshot,
+    Blob,
+)
 from pixsim7_backend.domain.base import Base
 from pixsim7_backend.domain.event import Event
 from pixsim7_backend.domain.installation import InstallationFact
@@ -27,6 +34,7 @@ from pixsim7_backend.domain.user import (
 )
 from pixsim7_backend.domain.vocabulary import (
     AccountStatus,
+    AssetSort,
     ErrorKind,
     JobStatus,
     MediaType,
@@ -64,6 +72,8 @@ __all__ = [
     "Asset",
     "AssetFile",
     "AssetLink",
+    "AssetSnapshot",
+    "AssetSort",
     "Base",
     "Blob",
     "DailyUsage",

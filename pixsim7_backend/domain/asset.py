@@ -1,6 +1,6 @@
 """Assets: the files of the library, their recipe and where they came from."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,39 @@ from pixsim7_backend.domain.base import Base, CreatedAt, EnumText, Id, Timestamp
 from pixsim7_backend.domain.state_machine import StateMachine
 from pixsim7_backend.domain.vocabulary import MediaType, OperationType, SyncStatus
 from pixsim7_backend.shared.errors import Conflict, InvalidInput, NotFound
+
+TRASH_KEPT = timedelta(days=30)
+SNAPSHOT_KEPT = timedelta(days=1)
+MAX_SNAPSHOTS = 20
+"""Of one person at a time; the oldest goes."""
+
+# One byte that keeps width / height to 0.7 %: the size, else the shape asked for, else 16:9.
+_RATIO = """
+    greatest(0, least(255, round(128 + 48 * ln(coalesce(
+        nullif(width, 0)::float8 / nullif(height, 0),
+        CASE WHEN recipe #>> '{params,aspect_ratio}' ~ '^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}$'
+        THEN split_part(recipe #>> '{params,aspect_ratio}', ':', 1)::float8
+             / split_part(recipe #>> '{params,aspect_ratio}', ':', 2)::float8 END,
+        16.0::float8 / 9
+    )) / ln(2.0::float8))))::smallint
+"""
+
+GALLERY_COLUMNS = (
+    "created_at",
+    "ratio",
+    "media_type",
+    "sync_status",
+    "provider_id",
+    "operation_type",
+    "model",
+    "workspace_id",
+    "origin",
+    "is_favourite",
+    "rating",
+    "is_after_cancel",
+    "duration_s",
+    "size_bytes",
+)
 
 _Y = SyncStatus
 
@@ -90,6 +123,26 @@ class Asset(Base, Timestamps):
             text("id DESC"),
             postgresql_where=text("is_favourite"),
         ),
+        # All that filters and orders the library, so that no filter reads the wide rows.
+        Index(
+            "ix_assets_gallery",
+            "user_id",
+            text("id DESC"),
+            postgresql_include=GALLERY_COLUMNS,
+            postgresql_where=text("trashed_at IS NULL"),
+        ),
+        Index(
+            "ix_assets_trash",
+            "user_id",
+            "trashed_at",
+            postgresql_where=text("trashed_at IS NOT NULL"),
+        ),
+        Index("ix_assets_job_id", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+        Index(
+            "ix_assets_duplicate_of_id",
+            "duplicate_of_id",
+            postgresql_where=text("duplicate_of_id IS NOT NULL"),
+        ),
         Index(
             "ix_assets_fetch",
             "fetch_after",
@@ -149,14 +202,12 @@ class Asset(Base, Timestamps):
     is_after_cancel: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Came home although its job had been cancelled; hidden unless asked for."""
     downloaded_at: Mapped[datetime | None]
+    trashed_at: Mapped[datetime | None]
+    """In the trash since then; it counts for storage until it is deleted."""
+    ratio: Mapped[int] = mapped_column(SmallInteger, Computed(_RATIO, persisted=True))
+    """width / height = 2 ^ ((ratio - 128) / 48)"""
     search: Mapped[Any] = mapped_column(
-        TSVECTOR,
-        # A file name is read as its words: beach.png is found by beach.
-        Computed(
-            "to_tsvector('simple', translate(coalesce(name, ''), '._-', '   ') || ' ' || prompt)",
-            persisted=True,
-        ),
-        deferred=True,
+        TSVECTOR, Computed("px7_asset_words(name, prompt, tags)", persisted=True), deferred=True
     )
 
 
@@ -192,9 +243,37 @@ class AssetLink(Base):
     """The parameter that it was given as."""
 
 
+class AssetSnapshot(Base):
+    """The ids of one look at the library, in order: pages of it stay put while assets come and go.
+
+    Not logged: after a crash of the database there is none, and people ask for a new one.
+    """
+
+    __tablename__ = "asset_snapshots"
+    __table_args__ = (
+        Index("ix_asset_snapshots_user_id_id", "user_id", text("id DESC")),
+        {"prefixes": ["UNLOGGED"]},
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    is_trash: Mapped[bool]
+    total: Mapped[int]
+    ids: Mapped[bytes]
+    """16 bytes each, stored uncompressed: any page is read without the others."""
+    created_at: Mapped[CreatedAt]
+
+
 class AssetNotFound(NotFound):
     code = "asset_not_found"
     title = "No such asset"
+
+
+class SnapshotNotFound(NotFound):
+    """It has lapsed, or never was: ask for a new layout."""
+
+    code = "snapshot_not_found"
+    title = "No such snapshot of the library"
 
 
 class AssetNotReady(Conflict):

@@ -66,6 +66,16 @@ class SyncStatus(StrEnum):
     ERROR = "error"
 
 
+class AssetSort(StrEnum):
+    """The order of the library; what is unknown comes last, and equals newest first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    RATING = "rating"
+    DURATION = "duration"
+    SIZE = "size"
+
+
 class AccountStatus(StrEnum):
     ACTIVE = "active"
     EXHAUSTED = "exhausted"
