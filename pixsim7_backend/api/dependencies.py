@@ -1,9 +1,7 @@
 """What routes ask for: who is there, with which right, and the service that does the work."""
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
@@ -14,11 +12,13 @@ from pixsim7_backend.api.errors import BadRequest, InternalError, problems
 from pixsim7_backend.api.schemas.base import PageParams
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
-from pixsim7_backend.domain.user import User, UserNotFound
+from pixsim7_backend.domain.user import User
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.infrastructure.events.feed import EventFeed
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.asset.asset_bulk import AssetBulk
+from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_service import JobService
@@ -96,6 +96,14 @@ def _assets(services: ServicesDep) -> AssetService:
     return services.assets
 
 
+def _gallery(services: ServicesDep) -> AssetGallery:
+    return services.gallery
+
+
+def _bulk(services: ServicesDep) -> AssetBulk:
+    return services.bulk
+
+
 def _accounts(services: ServicesDep) -> AccountService:
     return services.accounts
 
@@ -135,6 +143,8 @@ def _feed(container: ContainerDep) -> EventFeed:
 JobSvc = Annotated[JobService, Depends(_jobs)]
 DispatcherDep = Annotated[Dispatcher, Depends(_dispatcher)]
 AssetSvc = Annotated[AssetService, Depends(_assets)]
+GallerySvc = Annotated[AssetGallery, Depends(_gallery)]
+BulkSvc = Annotated[AssetBulk, Depends(_bulk)]
 AccountSvc = Annotated[AccountService, Depends(_accounts)]
 ProviderSvc = Annotated[ProviderService, Depends(_providers)]
 RegistryDep = Annotated[ProviderRegistry, Depends(_registry)]
@@ -240,31 +250,6 @@ async def local_or_signed_in(request: Request, principal: MaybePrincipal) -> Non
 
 
 LocalOrSignedIn = Depends(local_or_signed_in)
-
-
-# --- for links and streams that outlive a request ---------------------------------------------
-
-
-def viewer_id_of(principal: Principal) -> UUID:
-    """What a signed link or a stream stands and falls with: the session, or the API token."""
-    return principal.session_id or principal.token_id or principal.user.id
-
-
-async def find_viewer(services: Services, user_id: UUID, viewer_id: UUID) -> User | None:
-    """The person, while active and while that session or token of theirs lives."""
-    try:
-        user = await services.users.get_user(user_id)
-    except UserNotFound:
-        return None
-    if not user.is_active:
-        return None
-    sessions = await services.auth.get_user_sessions(user_id)
-    if any(session.id == viewer_id for session in sessions):
-        return user
-    tokens = await services.auth.list_api_tokens(user)
-    now = datetime.now(UTC)
-    is_live = any(token.id == viewer_id and token.expires_at > now for token in tokens)
-    return user if is_live else None
 
 
 SIGNED_IN_PROBLEMS = problems(

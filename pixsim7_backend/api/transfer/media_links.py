@@ -1,10 +1,10 @@
 """Signed links to the bytes of assets, and assets as the API shows them."""
 
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from typing import Any
 from uuid import UUID
 
-from pixsim7_backend.api.schemas.asset import AssetRead, AssetUrls
+from pixsim7_backend.api.schemas.asset import AssetRead, AssetTile, AssetUrls
 from pixsim7_backend.domain.asset import Asset
 from pixsim7_backend.domain.vocabulary import MediaType, SyncStatus
 from pixsim7_backend.infrastructure.security.keys import KeyRing
@@ -16,14 +16,13 @@ PREFIX = "/api/v1/assets"
 
 @dataclass(frozen=True, slots=True)
 class MediaLinks:
-    """Makes links for one person that live as long as one session or API token."""
+    """Makes links that live as long as one session or API token."""
 
     keys: KeyRing = field(repr=False)
-    user_id: UUID
     viewer_id: UUID
 
     def link(
-        self, asset_id: UUID, kind: str, path: str, *, is_download: bool = False, **query: str
+        self, asset_id: UUID, kind: str, path: str, *, is_download: bool = False, query: str = ""
     ) -> str:
         token = sign_media(
             self.keys,
@@ -32,11 +31,8 @@ class MediaLinks:
             viewer_id=self.viewer_id,
             is_download=is_download,
         )
-        if is_download:
-            query["download"] = "true"
-        return (
-            f"{PREFIX}/{asset_id}/{path}?{urlencode({**query, 'u': self.user_id.hex, 't': token})}"
-        )
+        # A token needs no quoting.
+        return f"{PREFIX}/{asset_id}/{path}?{query}{'download=true&' * is_download}t={token}"
 
     def urls(self, asset: Asset) -> AssetUrls:
         """Links to what is there now."""
@@ -44,7 +40,9 @@ class MediaLinks:
         is_derived = has_file and asset.derived_at is not None
         is_film = asset.media_type is MediaType.VIDEO
         thumbnails = {
-            f"thumbnail_{size}": self.link(asset.id, f"thumb_{size}", "thumbnail", size=str(size))
+            f"thumbnail_{size}": self.link(
+                asset.id, f"thumb_{size}", "thumbnail", query=f"size={size}&"
+            )
             if is_derived
             else None
             for size in THUMBNAIL_SIZES
@@ -57,15 +55,18 @@ class MediaLinks:
             **thumbnails,
         )
 
+    def tile(self, asset: Asset) -> AssetTile:
+        """What a list shows of the asset, with its links."""
+        return AssetTile.model_validate(self._values(asset, AssetTile))
+
     def read(self, asset: Asset) -> AssetRead:
         """The asset with its links. A provider's own address is shown only if it is public."""
-        values = {
-            name: getattr(asset, name)
-            for name in AssetRead.model_fields
-            if name not in ("urls", "remote_url")
-        }
-        remote = asset.remote_url or ""
-        is_public = remote.startswith(("https://", "http://"))
-        return AssetRead.model_validate(
-            {**values, "remote_url": remote if is_public else None, "urls": self.urls(asset)}
-        )
+        return AssetRead.model_validate(self._values(asset, AssetRead))
+
+    def _values(self, asset: Asset, shape: type[AssetTile]) -> dict[str, Any]:
+        values = {name: getattr(asset, name, None) for name in shape.model_fields}
+        values["ratio"] = round(2 ** ((asset.ratio - 128) / 48), 4)
+        values["urls"] = self.urls(asset)
+        if not (asset.remote_url or "").startswith(("https://", "http://")):
+            values["remote_url"] = None
+        return values

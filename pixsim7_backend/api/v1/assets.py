@@ -1,5 +1,6 @@
 """The library."""
 
+from base64 import b64encode
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,45 +9,52 @@ from fastapi.responses import StreamingResponse
 
 from pixsim7_backend.api.dependencies import (
     AssetSvc,
+    BulkSvc,
     ContainerDep,
     CurrentPrincipal,
     CurrentUser,
+    GallerySvc,
     Generator,
     Manager,
     StoreDep,
-    viewer_id_of,
 )
 from pixsim7_backend.api.errors import problems
 from pixsim7_backend.api.schemas.asset import (
     AssetArchive,
-    AssetBulk,
-    AssetFacetQuery,
+    AssetBulkBody,
+    AssetDetail,
     AssetFacets,
+    AssetFileRead,
+    AssetFilters,
+    AssetLayoutQuery,
+    AssetLayoutRead,
     AssetLineage,
     AssetLinkRead,
     AssetPage,
     AssetQuery,
     AssetRead,
     AssetUpdate,
+    AssetWindow,
     BulkResult,
+    DayCount,
+    WindowQuery,
 )
 from pixsim7_backend.api.transfer.disposition import content_disposition, file_name, safe_name
 from pixsim7_backend.api.transfer.media_links import MediaLinks
 from pixsim7_backend.api.transfer.multipart import BadForm, UploadForm, read_form
 from pixsim7_backend.api.transfer.zip_stream import ZipEntry, stream_zip, unique_names
-from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia
+from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia, SnapshotNotFound
 from pixsim7_backend.domain.user import QuotaExceeded
-from pixsim7_backend.infrastructure.database.repositories.asset import AssetFilter
 from pixsim7_backend.infrastructure.security.keys import KeyPurpose
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
+from pixsim7_backend.services.asset.asset_service import AssetDetails, Lineage
 from pixsim7_backend.shared.errors import FieldProblem
 
 router = APIRouter(prefix="/assets", tags=["assets"])
 
 
 def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
-    keys = container.keys.ring(KeyPurpose.MEDIA_URL)
-    return MediaLinks(keys, principal.user.id, viewer_id_of(principal))
+    return MediaLinks(container.keys.ring(KeyPurpose.MEDIA_URL), principal.viewer_id)
 
 
 Links = Annotated[MediaLinks, Depends(_links)]
@@ -132,20 +140,53 @@ async def list_assets(
     return AssetPage(items=items, next_cursor=page.next_cursor)
 
 
+@router.get("/layout", name="layout")
+async def get_layout(
+    query: Annotated[AssetLayoutQuery, Query()], user: CurrentUser, gallery: GallerySvc
+) -> AssetLayoutRead:
+    """The shape of everything that matches, and a snapshot to read it from."""
+    layout = await gallery.get_layout(user, query.filters(), query.sort, query.time_zone)
+    return AssetLayoutRead(
+        snapshot=layout.snapshot_id,
+        total=layout.total,
+        ratios=b64encode(layout.ratios).decode(),
+        days=[DayCount(day=day, count=count) for day, count in layout.days],
+    )
+
+
+@router.get("/snapshots/{snapshot_id}", name="window", responses=problems(SnapshotNotFound))
+async def get_window(
+    snapshot_id: UUID,
+    query: Annotated[WindowQuery, Query()],
+    user: CurrentUser,
+    gallery: GallerySvc,
+    links: Links,
+) -> AssetWindow:
+    """Some places of a snapshot, in place: what is gone since is null."""
+    window = await gallery.get_window(snapshot_id, user, query.offset, query.limit)
+    return AssetWindow(
+        snapshot=snapshot_id,
+        offset=query.offset,
+        total=window.total,
+        items=[None if asset is None else links.tile(asset) for asset in window.items],
+    )
+
+
 @router.get("/facets", name="facets")
 async def get_facets(
-    query: Annotated[AssetFacetQuery, Query()], user: CurrentUser, assets: AssetSvc
+    query: Annotated[AssetFilters, Query()], user: CurrentUser, gallery: GallerySvc
 ) -> AssetFacets:
-    """How many assets each value of each filter would leave."""
-    filters = AssetFilter(**query.model_dump(exclude={"cursor", "limit"}))
-    return AssetFacets(facets=await assets.facets(user, filters))
+    """How many assets each value of each filter would leave, with that filter set free."""
+    facets = await gallery.get_facets(user, query.filters())
+    return AssetFacets(total=facets.total, facets=facets.counts)
 
 
-@router.post("/bulk", name="bulk", responses=problems(AssetNotFound, AssetNotReady))
-async def change_assets(body: AssetBulk, user: Manager, assets: AssetSvc) -> BulkResult:
-    """One action on several assets, all of them or none."""
-    changed = await assets.change_many(body.ids, user, body.action, body.value)
-    return BulkResult(changed=changed)
+@router.post("/bulk", name="bulk", responses=problems(AssetNotFound, SnapshotNotFound))
+async def change_assets(body: AssetBulkBody, user: Manager, bulk: BulkSvc) -> BulkResult:
+    """One action on many. By ids: all or none. A snapshot: in batches, each of them whole; a call
+    that broke off is safe to repeat."""
+    outcome = await bulk.change_many(body.selection(), user, body.action, body.value)
+    return BulkResult.model_validate(outcome)
 
 
 @router.post(
@@ -153,17 +194,15 @@ async def change_assets(body: AssetBulk, user: Manager, assets: AssetSvc) -> Bul
     name="archive",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "A zip of the files.", "content": {"application/zip": {}}},
-        **problems(AssetNotFound, AssetNotReady),
+        200: {"description": "The zip.", "content": {"application/zip": {}}},
+        **problems(AssetNotFound, AssetNotReady, SnapshotNotFound),
     },
 )
-async def download_archive(
-    body: AssetArchive, user: CurrentUser, assets: AssetSvc, store: StoreDep
+async def make_archive(
+    body: AssetArchive, user: CurrentUser, bulk: BulkSvc, store: StoreDep
 ) -> StreamingResponse:
-    """The files as one zip, made while it is sent."""
-    rows = [await assets.get_asset_for_user(asset_id, user) for asset_id in dict.fromkeys(body.ids)]
-    if any(row.sha256 is None for row in rows):
-        raise AssetNotReady("Some of the files are not in the library yet.")
+    """The files as one zip, made while it is sent; at most 10,000."""
+    rows = await bulk.list_files(body.selection(), user)
     names = unique_names(file_name(row) for row in rows)
     entries = (
         ZipEntry(name, row.created_at, size, store.open_range(row.sha256 or "", 0, size))
@@ -179,8 +218,43 @@ async def download_archive(
 
 
 @router.get("/{asset_id}", name="get", responses=problems(AssetNotFound))
-async def get_asset(asset_id: UUID, user: CurrentUser, assets: AssetSvc, links: Links) -> AssetRead:
-    return links.read(await assets.get_asset_for_user(asset_id, user))
+async def get_asset(
+    asset_id: UUID, user: CurrentUser, assets: AssetSvc, links: Links
+) -> AssetDetail:
+    """An asset with its recipe, lineage, relatives and files."""
+    details = await assets.get_details(asset_id, user)
+    lineage = await assets.get_lineage(asset_id, user)
+    relatives = await assets.get_relatives(details.asset)
+    return AssetDetail(
+        **dict(links.read(details.asset)),
+        lineage=_lineage(lineage, links),
+        versions=[links.tile(asset) for asset in relatives.versions],
+        duplicates=[links.tile(asset) for asset in relatives.duplicates],
+        files=_files(details),
+    )
+
+
+def _lineage(lineage: Lineage, links: MediaLinks) -> AssetLineage:
+    return AssetLineage(
+        assets=[links.tile(asset) for asset in lineage.assets],
+        links=[AssetLinkRead.model_validate(link) for link in lineage.links],
+    )
+
+
+def _files(details: AssetDetails) -> list[AssetFileRead]:
+    asset = details.asset
+    files = [AssetFileRead.model_validate(file) for file in details.files.values()]
+    if asset.sha256 is None or asset.size_bytes is None:
+        return files
+    original = AssetFileRead(
+        kind="original",
+        sha256=asset.sha256,
+        size_bytes=asset.size_bytes,
+        mime_type=asset.mime_type or "application/octet-stream",
+        width=asset.width,
+        height=asset.height,
+    )
+    return [original, *files]
 
 
 @router.patch("/{asset_id}", name="update", responses=problems(AssetNotFound))
@@ -198,9 +272,18 @@ async def update_asset(
     status_code=204,
     responses=problems(AssetNotFound, AssetNotReady),
 )
-async def delete_asset(asset_id: UUID, user: Manager, assets: AssetSvc) -> None:
-    """Delete. One that an unfinished job uses as its input stays (409)."""
-    await assets.delete_asset(asset_id, user)
+async def delete_asset(
+    asset_id: UUID,
+    user: Manager,
+    assets: AssetSvc,
+    permanent: Annotated[bool, Query(description="For good, from wherever it is.")] = False,
+) -> None:
+    """Move to the trash, which keeps it for 30 days; `permanent` deletes. One that an unfinished
+    job uses as its input stays (409)."""
+    if permanent:
+        await assets.delete_asset(asset_id, user)
+    else:
+        await assets.trash_asset(asset_id, user)
 
 
 @router.post(
@@ -216,8 +299,4 @@ async def get_lineage(
     asset_id: UUID, user: CurrentUser, assets: AssetSvc, links: Links
 ) -> AssetLineage:
     """What it was made from, and what was made from it."""
-    lineage = await assets.get_lineage(asset_id, user)
-    return AssetLineage(
-        assets=[links.read(asset) for asset in lineage.assets],
-        links=[AssetLinkRead.model_validate(link) for link in lineage.links],
-    )
+    return _lineage(await assets.get_lineage(asset_id, user), links)

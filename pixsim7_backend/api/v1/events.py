@@ -14,8 +14,6 @@ from pixsim7_backend.api.dependencies import (
     CurrentUser,
     FeedDep,
     ServicesDep,
-    find_viewer,
-    viewer_id_of,
 )
 from pixsim7_backend.bootstrap.services import Services
 from pixsim7_backend.infrastructure.events.feed import FeedItem
@@ -71,10 +69,9 @@ async def _as_lines(
     yield f"retry: {RETRY_MS}\n\n"
     async with aclosing(_with_beats(items)) as beats:
         async for item in beats:
-            if item is None or item.type in WATCHED:
-                viewer = viewer_id_of(principal)
-                if await find_viewer(services, principal.user.id, viewer) is None:
-                    return
+            is_due = item is None or item.type in WATCHED
+            if is_due and await services.auth.find_viewer(principal.viewer_id) is None:
+                return
             yield ": beat\n\n" if item is None else _event(item)
 
 

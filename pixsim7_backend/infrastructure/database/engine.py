@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import (
 from pixsim7_backend.domain.event import EVENT_TYPES
 from pixsim7_backend.domain.webhook import WebhookDelivery
 from pixsim7_backend.infrastructure.database.errors import passing_trouble
-from pixsim7_backend.infrastructure.database.guard import transaction_open
+from pixsim7_backend.infrastructure.database.guard import assert_no_transaction, transaction_open
 from pixsim7_backend.infrastructure.queue import Task, enqueue
 
 EVENT_CHANNEL = "pixsim7_events"
@@ -55,6 +55,13 @@ _WRITE_EVENTS = text(
     FROM pg_notify('{EVENT_CHANNEL}', '') LEFT JOIN wanted ON true
     """  # noqa: S608 - the only interpolation is the constant above
 )
+
+# In one order, so that two who want some of the same cannot wait for each other.
+_LOCK = text(
+    "SELECT pg_advisory_lock(hashtextextended(name, 0))"
+    " FROM (SELECT DISTINCT unnest(CAST(:names AS text[])) AS name ORDER BY 1) AS wanted"
+)
+_UNLOCK = text("SELECT pg_advisory_unlock_all()")
 
 
 @dataclass(slots=True)
@@ -152,6 +159,26 @@ class Database:
         finally:
             _current.reset(token)
             await _to_the_end(session.close())
+
+    @asynccontextmanager
+    async def lock(self, *names: str) -> AsyncIterator[None]:
+        """Hold advisory locks across several transactions and work on bytes between them.
+
+        Never inside a transaction: two that wait for each other's locks are found by PostgreSQL
+        only if both wait there.
+        """
+        assert_no_transaction("a lock that outlives transactions")
+        async with self.engine.connect() as plain:
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                with passing_trouble():
+                    await connection.execute(_LOCK, {"names": list(names)})
+                yield
+                await connection.execute(_UNLOCK)
+            except BaseException:
+                # The locks end with the connection, whatever state it is in.
+                await _to_the_end(connection.invalidate())
+                raise
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -29,7 +29,7 @@ _CLAIMS = frozenset({"typ", "iss", "aud", "sub", "sid", "iat", "nbf", "exp"})
 _MAX_TOKEN = 2048
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _API_TOKEN = re.compile(r"px7_([0-9A-Za-z]{8})[0-9A-Za-z]{43}([0-9A-Za-z]{6})")
-_MEDIA_STEP_S = 300
+MEDIA_STEP_S = 3600
 _MEDIA_TOKEN = re.compile(r"([0-9a-f]{8})\.([0-9]{10})\.([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 
 
@@ -218,12 +218,15 @@ def sign_media(
     is_download: bool = False,
     now: float | None = None,
 ) -> str:
-    """A token for one file of one asset, for one viewer (session or user), 5 to 10 minutes.
+    """A token for one file of one asset, for one viewer (session or API token), 1 to 2 hours.
 
-    The expiry is rounded, so the link stays the same for a while and browsers may cache by it.
+    It stays the same for an hour, so browsers may cache by it. Each asset has its own turn of the
+    hour: a page of links does not change all at once.
     """
     _require(keys, KeyPurpose.MEDIA_URL)
-    expires = (int(time.time() if now is None else now) // _MEDIA_STEP_S + 2) * _MEDIA_STEP_S
+    turn = asset_id.int % MEDIA_STEP_S
+    hours = (int(time.time() if now is None else now) - turn) // MEDIA_STEP_S + 2
+    expires = hours * MEDIA_STEP_S + turn
     signed = _media_mac(keys.active_key, asset_id, kind, viewer_id, expires, is_download)
     return f"{keys.active}.{expires:010d}.{viewer_id.hex}.{_to_base64(signed)}"
 
@@ -251,7 +254,7 @@ def verify_media(
     signed = _media_mac(key, asset_id, kind, viewer_id, expires, is_download)
     left = expires - (time.time() if now is None else now)
     is_ours = hmac.compare_digest(_to_base64(signed), match[4])
-    if not is_ours or not 0 < left <= 2 * _MEDIA_STEP_S + LEEWAY_S:
+    if not is_ours or not 0 < left <= 2 * MEDIA_STEP_S + LEEWAY_S:
         raise missing
     return viewer_id
 

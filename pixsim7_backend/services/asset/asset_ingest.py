@@ -34,6 +34,7 @@ from pixsim7_backend.infrastructure.storage.layout import StoredBlob
 from pixsim7_backend.infrastructure.telemetry import ASSETS_FETCHED
 from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.shared.fail_points import fail_point
@@ -66,6 +67,7 @@ class AssetIngest:
         providers: ProviderService,
         calls: ProviderCalls,
         store: BlobStore,
+        blobs: BlobKeeper,
         tools: MediaTools,
         max_result_bytes: int,
         lease: timedelta,
@@ -76,6 +78,7 @@ class AssetIngest:
         self._providers = providers
         self._calls = calls
         self._store = store
+        self._blobs = blobs
         self._tools = tools
         self._max_result_bytes = max_result_bytes
         self._lease = lease
@@ -162,7 +165,7 @@ class AssetIngest:
             info = await self._tools.probe(staged.path)
             if info.media_type is not asset.media_type:
                 raise FetchFailed(f"The provider sent {info.mime} in place of the result.")
-            return await staged.commit(), info
+            return await self._blobs.keep(staged), info
 
     async def _failed(self, asset: Asset, error: Exception) -> None:
         """Try again with growing pauses while the link lives; then say that it is lost."""
@@ -251,15 +254,10 @@ class AssetIngest:
                     )
                 return
             files = [*made.thumbnails, *filter(None, (made.poster, made.preview))]
-            # poster, thumb_240, thumb_480, thumb_960, preview; a small original has fewer.
-            rows = [
-                await self._store_file(file.path.stem.replace("-", "_"), file) for file in files
-            ]
+            blobs = await self._blobs.keep_files([file.path for file in files])
+        rows = [_file_row(*pair) for pair in zip(files, blobs, strict=True)]
         async with self._db.transaction() as tx:
             assets = AssetRepository(tx.session)
-            for row in sorted(rows, key=lambda row: row["sha256"]):
-                await assets.lock_blob(row["sha256"])
-                await assets.add_blob(row["sha256"], row["size_bytes"])
             await assets.replace_files(asset_id, rows)
             updated = await assets.update(
                 asset_id,
@@ -276,17 +274,6 @@ class AssetIngest:
                     data={"files": sorted(row["kind"] for row in rows)},
                 )
 
-    async def _store_file(self, kind: str, file: DerivedFile) -> dict[str, Any]:
-        blob = await self._store.stage_file(file.path)
-        return {
-            "kind": kind,
-            "sha256": blob.sha256,
-            "size_bytes": blob.size_bytes,
-            "mime_type": file.mime,
-            "width": file.width,
-            "height": file.height,
-        }
-
     # --- upkeep ---
 
     async def sweep(self) -> None:
@@ -298,22 +285,14 @@ class AssetIngest:
             for asset_id in await assets.list_underived(200):
                 tx.enqueue("derive", str(asset_id), dedupe_key=f"derive:{asset_id}")
 
-    async def collect_garbage(self, older_than: timedelta = timedelta(hours=24)) -> int:
-        """Delete bytes that nothing refers to. The row goes first, so that a crash in between
-        leaves bytes without a row, which the next scrub sees, and never a row without bytes."""
-        async with self._db.transaction() as tx:
-            candidates = await AssetRepository(tx.session).list_unreferenced_blobs(older_than, 500)
-        await fail_point("gc.after_select")
-        removed = 0
-        for sha256 in candidates:
-            async with self._db.transaction() as tx:
-                assets = AssetRepository(tx.session)
-                await assets.lock_blob(sha256)
-                forgotten = await assets.forget_blob(sha256)
-            if forgotten:
-                await fail_point("gc.after_tombstone")
-                await fail_point("gc.before_unlink")
-                await self._store.delete(sha256)
-                removed += 1
-        await self._store.sweep_staging(older_than_s=3600)
-        return removed
+
+def _file_row(file: DerivedFile, blob: StoredBlob) -> dict[str, Any]:
+    return {
+        # poster, thumb_240, thumb_480, thumb_960, preview; a small original has fewer.
+        "kind": file.path.stem.replace("-", "_"),
+        "sha256": blob.sha256,
+        "size_bytes": blob.size_bytes,
+        "mime_type": file.mime,
+        "width": file.width,
+        "height": file.height,
+    }

@@ -13,6 +13,7 @@ from pixsim7_backend.domain.asset import (
     AssetNotFound,
     AssetNotReady,
     NotMedia,
+    clean_tags,
 )
 from pixsim7_backend.domain.job import Job
 from pixsim7_backend.domain.submission import ProviderSubmission
@@ -23,22 +24,23 @@ from pixsim7_backend.infrastructure.database.repositories.asset import (
     AssetFilter,
     AssetRepository,
 )
+from pixsim7_backend.infrastructure.database.repositories.asset_gallery import GalleryRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
-from pixsim7_backend.infrastructure.database.repositories.user import (
-    UserRepository,
-    WorkspaceRepository,
-)
+from pixsim7_backend.infrastructure.database.repositories.user import UserRepository
 from pixsim7_backend.infrastructure.media.model import MediaInfo, MediaRejected
 from pixsim7_backend.infrastructure.media.runner import MediaTools
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.infrastructure.storage.layout import StoredBlob
+from pixsim7_backend.services.asset.asset_bulk import Action, change_locked
+from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
 from pixsim7_backend.services.provider.registry import ProviderRegistry, media_values
 from pixsim7_backend.services.provider.submission_sender import output_from_json
 from pixsim7_backend.services.user.user_service import UserService
+from pixsim7_backend.services.user.workspace_service import require_workspace
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
 from pixsim7_backend.shared.pagination import Page, decode_cursor, page_of
 
-MAX_TAGS = 50
+MAX_RELATIVES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,14 @@ class Lineage:
     links: Sequence[AssetLink]
 
 
+@dataclass(frozen=True, slots=True)
+class Relatives:
+    """Other assets of the person beside one: of the same job, and with the same bytes."""
+
+    versions: Sequence[Asset]
+    duplicates: Sequence[Asset]
+
+
 class AssetService:
     """Rules of assets. Bytes are written before the row that implies them, and removed after."""
 
@@ -66,6 +76,7 @@ class AssetService:
         users: UserService,
         registry: ProviderRegistry,
         store: BlobStore,
+        blobs: BlobKeeper,
         tools: MediaTools,
         max_upload_bytes: int,
     ) -> None:
@@ -73,6 +84,7 @@ class AssetService:
         self._users = users
         self._registry = registry
         self._store = store
+        self._blobs = blobs
         self._tools = tools
         self._max_upload_bytes = max_upload_bytes
 
@@ -135,7 +147,7 @@ class AssetService:
             fetch_after=datetime.now(UTC) + timedelta(seconds=30),
             name=job.name,
             prompt=str(params.get("prompt", "")),
-            model=params.get("model"),
+            model=_short(params.get("model")),
             recipe={
                 "provider_id": submission.provider_id,
                 "operation_type": submission.operation_type.value,
@@ -193,8 +205,7 @@ class AssetService:
             before = await assets.find(asset_id)
             if before is None:
                 raise AssetNotFound("There is no such asset.")
-            await assets.lock_blob(sha256)
-            await assets.add_blob(sha256, size)
+            await assets.add_blobs({sha256: size})
             twin = await assets.find_by_content(before.user_id, sha256, other_than=asset_id)
             asset = await assets.move(
                 asset_id,
@@ -242,19 +253,17 @@ class AssetService:
             except MediaRejected as error:
                 problem = FieldProblem("file", error.reason, "mp4, mov, webm, png, jpeg, webp, gif")
                 raise NotMedia(error.detail, fields=[problem]) from error
-            blob = await staged.commit()
-        return await self._keep_upload(user, blob, info, filename, workspace_id, tags)
+            blob = await self._blobs.keep(staged)
+        asset = await self._file_upload(user, blob, info, filename, workspace_id, tags)
+        # Whoever brings it again wants it.
+        return asset if asset.trashed_at is None else await self.restore_asset(asset.id, user)
 
     async def _check_upload(self, user: User, workspace_id: UUID | None) -> None:
         async with self._db.transaction() as tx:
-            if workspace_id is not None and not await WorkspaceRepository(tx.session).find(
-                workspace_id, user.id
-            ):
-                problem = FieldProblem("workspace_id", "is not one of your workspaces")
-                raise InvalidInput("There is no such workspace.", fields=[problem])
+            await require_workspace(tx, workspace_id, user.id)
         await self._users.check_storage_available(user, 0)
 
-    async def _keep_upload(
+    async def _file_upload(
         self,
         user: User,
         blob: StoredBlob,
@@ -264,9 +273,6 @@ class AssetService:
         tags: Collection[str],
     ) -> Asset:
         async with self._db.transaction() as tx:
-            # In a commit of its own: whatever is decided next, the cleaner knows these bytes.
-            await AssetRepository(tx.session).add_blob(blob.sha256, blob.size_bytes)
-        async with self._db.transaction() as tx:
             users, assets = UserRepository(tx.session), AssetRepository(tx.session)
             # The person's row serialises two uploads of the same bytes.
             await users.lock(user.id)
@@ -275,8 +281,6 @@ class AssetService:
                 return twin
             if not await users.take_storage(user.id, blob.size_bytes, 1, enforce=True):
                 raise QuotaExceeded("Your storage or asset quota is used up.")
-            await assets.lock_blob(blob.sha256)
-            await assets.add_blob(blob.sha256, blob.size_bytes)
             asset = await assets.add(
                 Asset(
                     user_id=user.id,
@@ -330,10 +334,14 @@ class AssetService:
             )
         return page_of(rows, limit, lambda asset: asset.id)
 
-    async def facets(self, user: User, filters: AssetFilter) -> dict[str, dict[str, int]]:
-        """How many assets each value of each filter would leave."""
+    async def get_relatives(self, asset: Asset) -> Relatives:
+        """What the library has of the same making and of the same bytes."""
         async with self._db.transaction() as tx:
-            return await AssetRepository(tx.session).facets(user.id, filters)
+            assets = AssetRepository(tx.session)
+            return Relatives(
+                versions=await assets.list_beside(asset, Asset.job_id, MAX_RELATIVES),
+                duplicates=await assets.list_beside(asset, Asset.sha256, MAX_RELATIVES),
+            )
 
     async def get_lineage(self, asset_id: UUID, user: User) -> Lineage:
         """What an asset was made from and what was made from it."""
@@ -343,7 +351,12 @@ class AssetService:
             links = await assets.lineage(asset_id)
             ids = {asset_id} | {row.child_id for row in links} | {row.parent_id for row in links}
             # Inputs are always one's own, so this hides nothing; it is the check all the same.
-            return Lineage(await assets.find_many(ids, user.id), links)
+            found = await assets.find_many(ids, user.id)
+        shown = {row.id: row for row in found if row.trashed_at is None or row.id == asset_id}
+        return Lineage(
+            list(shown.values()),
+            [row for row in links if row.child_id in shown and row.parent_id in shown],
+        )
 
     async def get_user_asset_count(self, user_id: UUID) -> int:
         user = await self._users.get_user(user_id)
@@ -363,22 +376,12 @@ class AssetService:
             values["tags"] = clean_tags(values["tags"])
         async with self._db.transaction() as tx:
             await self._own(tx, asset_id, user)
-            await self._check_workspace(tx, user, values)
+            await require_workspace(tx, values.get("workspace_id"), user.id)
             asset = await AssetRepository(tx.session).update(asset_id, **values)
             if asset is None:
                 raise AssetNotFound("There is no such asset.")
             self._publish(tx, "asset:updated", asset, {"changed": sorted(changes)})
             return asset
-
-    async def _check_workspace(
-        self, tx: Transaction, user: User, values: Mapping[str, Any]
-    ) -> None:
-        workspace_id = values.get("workspace_id")
-        if workspace_id is None:
-            return
-        if await WorkspaceRepository(tx.session).find(workspace_id, user.id) is None:
-            problem = FieldProblem("workspace_id", "is not one of your workspaces")
-            raise InvalidInput("There is no such workspace.", fields=[problem])
 
     async def refetch(self, asset_id: UUID, user: User) -> Asset:
         """Try again to bring home an asset whose fetch failed."""
@@ -396,37 +399,36 @@ class AssetService:
             tx.enqueue("ingest", str(asset_id))
             return asset
 
+    async def trash_asset(self, asset_id: UUID, user: User) -> Asset:
+        """Move to the trash, where it stays for `TRASH_KEPT`; again changes nothing.
+
+        Raises `AssetNotReady` while an unfinished job uses it as its input.
+        """
+        return await self._change(asset_id, user, "trash", "asset:trashed")
+
+    async def restore_asset(self, asset_id: UUID, user: User) -> Asset:
+        """Take out of the trash; again changes nothing."""
+        return await self._change(asset_id, user, "restore", "asset:restored")
+
     async def delete_asset(self, asset_id: UUID, user: User) -> None:
-        """Delete one's own asset. Its bytes go when nothing else needs them."""
-        await self.delete_assets([asset_id], user)
+        """Delete for good, from wherever it is. Its bytes go when nothing else needs them.
 
-    async def delete_assets(self, asset_ids: Collection[UUID], user: User) -> int:
-        """Delete several, all or none; raises `AssetNotFound` when one is not the person's."""
-        async with self._db.transaction() as tx:
-            users, assets = UserRepository(tx.session), AssetRepository(tx.session)
-            await users.lock(user.id)
-            for asset_id in asset_ids:
-                await self._own(tx, asset_id, user)
-                if await assets.is_in_use(asset_id):
-                    raise AssetNotReady("A job that has not ended uses this asset as its input.")
-            deleted = await assets.delete(asset_ids, user.id)
-            size = sum(asset.size_bytes or 0 for asset in deleted)
-            await users.take_storage(user.id, -size, -len(deleted), enforce=False)
-            for asset in deleted:
-                self._publish(tx, "asset:deleted", asset, {})
-            return len(deleted)
+        Raises `AssetNotReady` while an unfinished job uses it as its input.
+        """
+        await self._change(asset_id, user, "delete", "asset:deleted")
 
-    async def change_many(
-        self, asset_ids: Sequence[UUID], user: User, action: str, value: Any
-    ) -> int:
-        """One action on several assets, all or none."""
-        if action == "delete":
-            return await self.delete_assets(asset_ids, user)
+    async def _change(self, asset_id: UUID, user: User, action: Action, event: str) -> Asset:
         async with self._db.transaction() as tx:
-            for asset_id in asset_ids:
+            await GalleryRepository(tx.session).lock([asset_id], user.id)
+            asset = await self._own(tx, asset_id, user)
+            changed, in_use = await change_locked(tx, user.id, [asset_id], action)
+            if in_use:
+                raise AssetNotReady("A job that has not ended uses this asset as its input.")
+            if action != "delete":
                 asset = await self._own(tx, asset_id, user)
-                await self.update_asset(asset_id, user, _bulk_change(asset, action, value))
-        return len(asset_ids)
+            if changed:
+                self._publish(tx, event, asset, {})
+            return asset
 
     # --- as input ---
 
@@ -446,6 +448,8 @@ class AssetService:
             asset = await AssetRepository(tx.session).find(asset_id)
         if asset is None or asset.user_id != user.id:
             raise ValueError("is not one of your assets")
+        if asset.trashed_at is not None:
+            raise ValueError("is in the trash; restore it first")
         if asset.media_type not in kinds:
             allowed = " or ".join(kind.value for kind in kinds)
             raise ValueError(f"must be {allowed}; this asset is {asset.media_type.value}")
@@ -502,31 +506,6 @@ def _facts(info: MediaInfo | None) -> dict[str, Any]:
     }
 
 
-def clean_tags(tags: Collection[str]) -> list[str]:
-    """Lower case, trimmed, unique, sorted; raises `InvalidInput` when there are too many."""
-    cleaned = sorted({tag.strip().lower() for tag in tags if tag.strip()})
-    if len(cleaned) > MAX_TAGS or any(len(tag) > 64 for tag in cleaned):
-        allowed = f"at most {MAX_TAGS} tags of at most 64 characters"
-        raise InvalidInput("Too many or too long tags.", fields=[FieldProblem("tags", allowed)])
-    return cleaned
-
-
-def _bulk_change(asset: Asset, action: str, value: Any) -> dict[str, Any]:
-    match action:
-        case "favourite":
-            return {"is_favourite": bool(value)}
-        case "move":
-            return {"workspace_id": value}
-        case "tag":
-            return {"tags": [*asset.tags, *value]}
-        case "untag":
-            return {"tags": [tag for tag in asset.tags if tag not in set(value)]}
-        case _:
-            raise InvalidInput(
-                f"Unknown action {action!r}.",
-                fields=[
-                    FieldProblem(
-                        "action", "is unknown", ["favourite", "move", "tag", "untag", "delete"]
-                    )
-                ],
-            )
+def _short(model: str | None) -> str | None:
+    """A provider's word of any length must not overflow an index and lose a paid result."""
+    return None if model is None else str(model)[:200]

@@ -12,7 +12,10 @@ from pixsim7_backend.infrastructure.database.repositories.account import Account
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.user import SessionRepository
 from pixsim7_backend.infrastructure.queue import trim_log
+from pixsim7_backend.services.asset.asset_bulk import AssetBulk
+from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_ingest import AssetIngest
+from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.provider.provider_service import ProviderService
@@ -36,6 +39,9 @@ class Upkeep:
         registry: ProviderRegistry,
         providers: ProviderService,
         ingest: AssetIngest,
+        gallery: AssetGallery,
+        bulk: AssetBulk,
+        blobs: BlobKeeper,
         dispatcher: Dispatcher,
         runner: JobRunner,
         webhook_sender: WebhookSender,
@@ -45,6 +51,9 @@ class Upkeep:
         self._registry = registry
         self._providers = providers
         self._ingest = ingest
+        self._gallery = gallery
+        self._bulk = bulk
+        self._blobs = blobs
         self._dispatcher = dispatcher
         self._runner = runner
         self._webhook_sender = webhook_sender
@@ -87,7 +96,7 @@ class Upkeep:
                 tx.enqueue("sync_account", str(account_id), dedupe_key=f"sync:{account_id}")
 
     async def every_hour(self) -> None:
-        """Old sessions, keys, deliveries and events; bytes that nothing refers to."""
+        """Old sessions, keys, deliveries, events, snapshots; the trash; bytes nothing refers to."""
         async with self._db.transaction() as tx:
             await SessionRepository(tx.session).delete_ended(SESSION_KEPT)
             await JobRepository(tx.session).delete_old_idempotency_keys(IDEMPOTENCY_KEPT)
@@ -98,7 +107,10 @@ class Upkeep:
             async with self._db.transaction() as tx:
                 jobs = JobRepository(tx.session)
                 removed = await jobs.delete_old_events(self._event_retention, 5000)
-        await self._ingest.collect_garbage()
+        await self._gallery.delete_old_snapshots()
+        while await self._bulk.empty_trash():
+            pass
+        await self._blobs.collect_garbage()
 
     async def findings(self) -> dict[str, str]:
         """What an operator should know: "ok", or a sentence for each thing that is not."""

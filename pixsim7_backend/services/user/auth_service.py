@@ -73,6 +73,11 @@ class Principal:
     session_id: UUID | None = None
     token_id: UUID | None = None
 
+    @property
+    def viewer_id(self) -> UUID:
+        """What a signed link or a stream stands and falls with: the session, or the API token."""
+        return self.session_id or self.token_id or self.user.id
+
     def may(self, scope: str) -> bool:
         return "*" in self.scopes or scope in self.scopes
 
@@ -228,6 +233,11 @@ class AuthService:
             token, user = found
             await sessions.touch_token(token.id)
         return Principal(user, frozenset(token.scopes), token_id=token.id)
+
+    async def find_viewer(self, viewer_id: UUID) -> User | None:
+        """The active person whose live session or API token this is."""
+        async with self._db.transaction() as tx:
+            return await SessionRepository(tx.session).find_viewer(viewer_id)
 
     async def verify_token(self, token: str) -> User:
         """The person of a valid token whose session lives."""

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from pixsim7_backend.domain.user import User, Workspace, WorkspaceNameTaken, WorkspaceNotFound
-from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.errors import violated
 from pixsim7_backend.infrastructure.database.repositories.user import WorkspaceRepository
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
@@ -73,3 +73,14 @@ def _check(values: Mapping[str, Any]) -> None:
 def _taken(_: str) -> Exception:
     problem = FieldProblem("name", "is taken by another of your workspaces")
     return WorkspaceNameTaken("You have a workspace of this name.", fields=[problem])
+
+
+async def require_workspace(
+    tx: Transaction, workspace_id: UUID | None, user_id: UUID, field: str = "workspace_id"
+) -> None:
+    """Raises `InvalidInput` unless it is None or one of the person's."""
+    if workspace_id is None:
+        return
+    if await WorkspaceRepository(tx.session).find(workspace_id, user_id) is None:
+        problem = FieldProblem(field, "is not one of your workspaces")
+        raise InvalidInput("There is no such workspace.", fields=[problem])

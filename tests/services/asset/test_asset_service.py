@@ -10,6 +10,7 @@ from pixsim7_backend.domain import Asset, MediaType, SubmissionState, SyncStatus
 from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia
 from pixsim7_backend.domain.user import QuotaExceeded
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
+from pixsim7_backend.services.asset.asset_bulk import BulkOutcome, Selection
 from pixsim7_backend.shared.errors import InvalidInput
 from tests.services.asset.support import in_chunks, mp4, png
 from tests.services.conftest import Lab
@@ -142,7 +143,7 @@ async def test_a_quota_stops_an_upload_and_its_bytes_are_cleaned(
     user = await lab.make.user(**quota)
     with pytest.raises(QuotaExceeded):
         await upload(lab, user, png())
-    assert await lab.services.ingest.collect_garbage(older_than=timedelta(0)) == 1
+    assert await lab.services.blobs.collect_garbage(older_than=timedelta(0)) == 1
     assert await stored_files(lab) == 0
 
 
@@ -176,18 +177,18 @@ async def test_tags_favourites_search_and_filters(lab: Lab) -> None:
     assert await found(query="fox snow") == {film.id}
     assert await found(query="beach") == {image.id}
     assert await found(query="'; DROP TABLE assets; --") == set()
-    assert await found(tag="summer") == {image.id}
+    assert await found(tag=["summer"]) == {image.id}
     assert await found(origin="uploaded") == {image.id}
     await assets.update_asset(film.id, user, {"is_favourite": True, "tags": ["Fox", "fox ", ""]})
     assert await found(is_favourite=True) == {film.id}
     assert (await lab.asset(film.id, user)).tags == ["fox"]
-    assert await assets.change_many([film.id, image.id], user, "tag", ["both"]) == 2
-    assert await found(tag="both") == {film.id, image.id}
+    change_many = lab.services.bulk.change_many
+    both = Selection([film.id, image.id])
+    assert await change_many(both, user, "tag", ["both"]) == BulkOutcome(2, 2)
+    assert await found(tag=["both"]) == {film.id, image.id}
     with pytest.raises(AssetNotFound):
-        await assets.change_many([film.id, foreign.id], user, "favourite", value=False)
+        await change_many(Selection([film.id, foreign.id]), user, "favourite", value=False)
     assert (await lab.asset(film.id, user)).is_favourite, "all or none"
-    with pytest.raises(InvalidInput):
-        await assets.change_many([film.id], user, "explode", None)
     with pytest.raises(InvalidInput):
         await assets.update_asset(film.id, user, {"tags": [f"t{n}" for n in range(51)]})
 
@@ -243,11 +244,11 @@ async def test_deleting_frees_storage_and_cleaning_keeps_what_others_need(lab: L
     mine, shared = await upload(lab, user, png("red")), await upload(lab, user, png())
     await upload(lab, other, png())
     await lab.services.ingest.derive(mine.id)
-    await lab.services.assets.delete_assets([mine.id, shared.id], user)
+    await lab.services.bulk.change_many(Selection([mine.id, shared.id]), user, "delete")
     assert await lab.services.assets.get_user_storage_used(user.id) == 0
     assert await lab.services.assets.get_user_asset_count(user.id) == 0
-    assert await lab.services.ingest.collect_garbage() == 0, "not before a day has passed"
-    await lab.services.ingest.collect_garbage(older_than=timedelta(0))
+    assert await lab.services.blobs.collect_garbage() == 0, "not before a day has passed"
+    await lab.services.blobs.collect_garbage(older_than=timedelta(0))
     assert await stored_files(lab) == 1
     assert await lab.scalar("SELECT sha256 FROM blobs") == shared.sha256
     # The same bytes may come again right after.

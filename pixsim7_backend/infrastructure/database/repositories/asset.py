@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from pixsim7_backend.domain.asset import ASSET_SYNC, Asset, AssetFile, AssetLink, Blob
 from pixsim7_backend.domain.vocabulary import MediaType, OperationType, SyncStatus
@@ -26,12 +27,15 @@ class AssetFilter:
     model: str | None = None
     workspace_id: UUID | None = None
     job_id: UUID | None = None
-    tag: str | None = None
+    tag: Sequence[str] = ()
+    """All of them."""
     is_favourite: bool | None = None
+    rating_min: int | None = None
     origin: str | None = None
     query: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    is_trashed: bool = False
     include_after_cancel: bool = False
 
 
@@ -82,11 +86,32 @@ class AssetRepository:
     async def find_by_content(
         self, user_id: UUID, sha256: str, *, other_than: UUID | None = None
     ) -> Asset | None:
-        """The oldest asset of the person with these bytes."""
+        """The oldest asset of the person with these bytes; one in the trash comes last."""
         statement = select(Asset).where(Asset.user_id == user_id, Asset.sha256 == sha256)
         if other_than is not None:
             statement = statement.where(Asset.id != other_than)
-        return (await self._session.scalars(statement.order_by(Asset.id).limit(1))).one_or_none()
+        statement = statement.order_by(Asset.trashed_at.is_not(None), Asset.id).limit(1)
+        return (await self._session.scalars(statement)).one_or_none()
+
+    async def list_beside(
+        self, asset: Asset, column: InstrumentedAttribute[Any], limit: int
+    ) -> Sequence[Asset]:
+        """The person's other assets with the same value there, newest first."""
+        value = getattr(asset, column.key)
+        if value is None:
+            return []
+        statement = (
+            select(Asset)
+            .where(
+                Asset.user_id == asset.user_id,
+                column == value,
+                Asset.id != asset.id,
+                is_trashed(False),
+            )
+            .order_by(Asset.id.desc())
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()
 
     async def list_for(
         self, user_id: UUID, filters: AssetFilter, after: UUID | None, limit: int
@@ -94,17 +119,13 @@ class AssetRepository:
         """Newest first."""
         statement = (
             select(Asset)
-            .where(Asset.user_id == user_id, *_conditions(filters))
+            .where(*conditions(user_id, filters))
             .order_by(Asset.id.desc())
             .limit(limit)
         )
         if after is not None:
             statement = statement.where(Asset.id < after)
         return (await self._session.scalars(statement)).all()
-
-    async def count(self, user_id: UUID, filters: AssetFilter) -> int:
-        statement = select(func.count()).where(Asset.user_id == user_id, *_conditions(filters))
-        return await self._session.scalar(statement) or 0
 
     async def move(
         self,
@@ -189,46 +210,6 @@ class AssetRepository:
         )
         return (await self._session.scalars(statement)).one_or_none()
 
-    async def delete(self, asset_ids: Collection[UUID], user_id: UUID) -> list[Asset]:
-        statement = (
-            delete(Asset).where(Asset.id.in_(asset_ids), Asset.user_id == user_id).returning(Asset)
-        )
-        return list(await self._session.scalars(statement))
-
-    async def is_in_use(self, asset_id: UUID) -> bool:
-        """Whether an unfinished job names it as an input."""
-        statement = text(
-            "SELECT EXISTS (SELECT 1 FROM jobs WHERE status IN ('pending', 'processing')"
-            " AND user_id = (SELECT user_id FROM assets WHERE id = :id)"
-            " AND params::text LIKE '%' || CAST(:id AS text) || '%')"
-        )
-        return bool(await self._session.scalar(statement, {"id": str(asset_id)}))
-
-    async def facets(self, user_id: UUID, filters: AssetFilter) -> dict[str, dict[str, int]]:
-        """How many assets each value of each filter would leave."""
-        columns = {
-            "media_type": Asset.media_type,
-            "provider_id": Asset.provider_id,
-            "operation_type": Asset.operation_type,
-            "model": Asset.model,
-            "sync_status": Asset.sync_status,
-        }
-        found: dict[str, dict[str, int]] = {}
-        for name, column in columns.items():
-            statement = (
-                select(column, func.count())
-                .where(Asset.user_id == user_id, *_conditions(filters), column.is_not(None))
-                .group_by(column)
-            )
-            found[name] = {
-                str(value): count for value, count in await self._session.execute(statement)
-            }
-        tag = func.unnest(Asset.tags).label("tag")
-        inner = select(tag).where(Asset.user_id == user_id, *_conditions(filters)).subquery()
-        tags = select(inner.c.tag, func.count()).group_by(inner.c.tag)
-        found["tag"] = {row[0]: row[1] for row in await self._session.execute(tags)}
-        return found
-
     # --- links ---
 
     async def link(self, child_id: UUID, parents: Collection[tuple[UUID, str]]) -> None:
@@ -276,48 +257,41 @@ class AssetRepository:
             values = [{"asset_id": asset_id, **row} for row in rows]
             await self._session.execute(insert(AssetFile), values)
 
-    async def lock_blob(self, sha256: str) -> None:
-        """Keeps the cleaner off these bytes until the transaction ends."""
-        await self._session.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended('blob:' || :sha256, 0))"),
-            {"sha256": sha256},
+    async def add_blobs(self, sizes: Mapping[str, int]) -> None:
+        """These bytes are there, and the cleaner leaves them alone for a day from now."""
+        row = insert(Blob)
+        row = row.on_conflict_do_update(
+            index_elements=["sha256"], set_={"created_at": func.clock_timestamp()}
         )
-
-    async def add_blob(self, sha256: str, size_bytes: int) -> None:
-        row = insert(Blob).values(sha256=sha256, size_bytes=size_bytes)
-        await self._session.execute(row.on_conflict_do_nothing())
+        values = [{"sha256": key, "size_bytes": size} for key, size in sorted(sizes.items())]
+        await self._session.execute(row, values)
 
     async def list_unreferenced_blobs(self, older_than: timedelta, limit: int) -> list[str]:
-        statement = (
-            select(Blob.sha256)
-            .where(
-                Blob.created_at < func.now() - older_than,
-                ~exists().where(Asset.sha256 == Blob.sha256),
-                ~exists().where(AssetFile.sha256 == Blob.sha256),
-            )
-            .limit(limit)
-        )
+        statement = select(Blob.sha256).where(*_unreferenced(older_than)).limit(limit)
         return list(await self._session.scalars(statement))
 
-    async def forget_blob(self, sha256: str) -> bool:
-        """Delete the row unless something refers to it again; the lock is held by the caller."""
+    async def forget_blob(self, sha256: str, older_than: timedelta) -> bool:
+        """Delete the row unless something needs the bytes again; the caller holds their lock."""
         statement = (
             delete(Blob)
-            .where(
-                Blob.sha256 == sha256,
-                ~exists().where(Asset.sha256 == Blob.sha256),
-                ~exists().where(AssetFile.sha256 == Blob.sha256),
-            )
+            .where(Blob.sha256 == sha256, *_unreferenced(older_than))
             .returning(Blob.sha256)
         )
         return (await self._session.scalar(statement)) is not None
 
-    async def has_blob(self, sha256: str) -> bool:
-        return bool(await self._session.scalar(select(exists().where(Blob.sha256 == sha256))))
+
+def _unreferenced(older_than: timedelta) -> list[ColumnElement[bool]]:
+    return [
+        Blob.created_at < func.now() - older_than,
+        ~exists().where(Asset.sha256 == Blob.sha256),
+        ~exists().where(AssetFile.sha256 == Blob.sha256),
+    ]
 
 
-def _conditions(filters: AssetFilter) -> list[ColumnElement[bool]]:
+def conditions(user_id: UUID, filters: AssetFilter) -> list[ColumnElement[bool]]:
+    """What a person's filters mean; the trash is apart from everything else."""
     equal = {
+        Asset.user_id: user_id,
         Asset.media_type: filters.media_type,
         Asset.sync_status: filters.sync_status,
         Asset.provider_id: filters.provider_id,
@@ -329,10 +303,13 @@ def _conditions(filters: AssetFilter) -> list[ColumnElement[bool]]:
         Asset.origin: filters.origin,
     }
     where = [column == value for column, value in equal.items() if value is not None]
-    if filters.tag is not None:
-        where.append(Asset.tags.contains([filters.tag]))
+    where.append(is_trashed(filters.is_trashed))
+    if filters.tag:
+        where.append(Asset.tags.contains(list(filters.tag)))
     if filters.query:
         where.append(Asset.search.op("@@")(func.websearch_to_tsquery("simple", filters.query)))
+    if filters.rating_min is not None:
+        where.append(Asset.rating >= filters.rating_min)
     if filters.created_after is not None:
         where.append(Asset.created_at >= filters.created_after)
     if filters.created_before is not None:
@@ -340,3 +317,7 @@ def _conditions(filters: AssetFilter) -> list[ColumnElement[bool]]:
     if not filters.include_after_cancel:
         where.append(Asset.is_after_cancel.is_(False))
     return where
+
+
+def is_trashed(value: bool) -> ColumnElement[bool]:
+    return Asset.trashed_at.is_not(None) if value else Asset.trashed_at.is_(None)

@@ -179,6 +179,21 @@ class SessionRepository:
         row = (await self._session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    async def find_viewer(self, viewer_id: UUID) -> User | None:
+        """The active person of a live session or API token."""
+        sessions = select(UserSession.user_id).where(
+            UserSession.id == viewer_id,
+            UserSession.revoked_at.is_(None),
+            UserSession.expires_at > func.now(),
+        )
+        tokens = select(ApiToken.user_id).where(
+            ApiToken.id == viewer_id,
+            ApiToken.revoked_at.is_(None),
+            ApiToken.expires_at > func.now(),
+        )
+        statement = select(User).where(User.id.in_(sessions.union_all(tokens)), User.is_active)
+        return (await self._session.scalars(statement)).one_or_none()
+
     async def lock_by_refresh(self, token_hash: bytes) -> UserSession | None:
         statement = (
             select(UserSession)
