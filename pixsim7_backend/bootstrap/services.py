@@ -16,6 +16,7 @@ from pixsim7_backend.services.asset.asset_bulk import AssetBulk
 from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_ingest import AssetIngest
 from pixsim7_backend.services.asset.asset_inputs import AssetInputs
+from pixsim7_backend.services.asset.asset_seed import AssetSeed
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
 from pixsim7_backend.services.job.dispatcher import Dispatcher
@@ -52,6 +53,7 @@ class Services:
     gallery: AssetGallery
     bulk: AssetBulk
     blobs: BlobKeeper
+    seed: AssetSeed
     ingest: AssetIngest
     jobs: JobService
     dispatcher: Dispatcher
@@ -117,6 +119,7 @@ def build_services(
         gallery=gallery,
         bulk=bulk,
         blobs=blobs,
+        seed=AssetSeed(database, assets, ingest),
         ingest=ingest,
         jobs=jobs,
         dispatcher=dispatcher,

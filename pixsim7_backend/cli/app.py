@@ -128,6 +128,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         raise SystemExit(int(Exit.FAILED))
 
 
+app.command("seed")(people.seed)
+
+
 @app.command("bench")
 def run_bench(
     jobs: Annotated[int, typer.Option(help="Jobs per measurement.")] = 1000,

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.progress import Progress
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.cli.output import CommandFailed, Exit, out, plain_errors, show
@@ -130,6 +131,24 @@ async def _find(container: Container, email: str) -> User:
     if user is None:
         raise CommandFailed(f"There is no person {email!r}.", Exit.DENIED)
     return user
+
+
+def seed(
+    email: Annotated[str, typer.Option(help="Whose library to fill.")],
+    assets: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 1000,
+) -> None:
+    """Fill a person's library with synthetic TEST DATA, tagged test-data, to try and to measure."""
+
+    async def work(container: Container) -> None:
+        person = await _find(container, email)
+        with Progress(console=out, transient=True) as bar:
+            task = bar.add_task("Assets", total=assets)
+            await container.services.seed.fill(
+                person, assets, lambda made: bar.update(task, completed=made)
+            )
+
+    on_container(work)
+    out.print(f"{assets} assets of test data are in the library of {email}.")
 
 
 @tokens.command("create")
