@@ -58,6 +58,7 @@ async def _things_of(bob: Person) -> Owned:
         await client.post("/api/v1/webhooks", json={"url": "https://example.com/hook"})
     ).json()
     delivery = (await client.post(f"/api/v1/webhooks/{webhook['id']}/test")).json()
+    layout = (await client.get("/api/v1/assets/layout")).json()
     sessions = (await client.get("/api/v1/auth/sessions")).json()
     await bob.api_token("read")
     tokens = (await client.get("/api/v1/auth/tokens")).json()
@@ -65,6 +66,7 @@ async def _things_of(bob: Person) -> Owned:
         {
             "job_id": made_job["id"],
             "asset_id": asset["id"],
+            "snapshot_id": layout["snapshot"],
             "workspace_id": workspace["id"],
             "account_id": account["id"],
             "session_id": sessions["items"][0]["id"],
@@ -125,6 +127,10 @@ async def test_ids_in_bodies_are_asked_about_too(ada: Person, bob: Person) -> No
         ]
         for path, body in bodies:
             problem(await ada.client.post(f"/api/v1{path}", json=body), 404, "asset_not_found")
+        snapshot = {"snapshot": owned.ids["snapshot_id"]}
+        for path, body in (("bulk", {"action": "trash", **snapshot}), ("archive", snapshot)):
+            answer = await ada.client.post(f"/api/v1/assets/{path}", json=body)
+            problem(answer, 404, "snapshot_not_found")
     move = {"action": "move", "ids": [asset["id"]], "value": owned.ids["workspace_id"]}
     problem(await ada.client.post("/api/v1/assets/bulk", json=move), 422, "invalid_input")
     assert (await ada.client.get(f"/api/v1/assets/{asset['id']}")).status_code == 200
@@ -136,6 +142,8 @@ async def test_lists_hold_only_ones_own(ada: Person, bob: Person) -> None:
         assert (await ada.client.get(f"/api/v1{path}")).json()["items"] == [], path
     accounts = (await ada.client.get("/api/v1/accounts")).json()["items"]
     assert [item["provider_id"] for item in accounts] == ["local"]
+    layout = (await ada.client.get("/api/v1/assets/layout")).json()
+    assert (layout["total"], layout["ratios"], layout["days"]) == (0, "", [])
     facets = (await ada.client.get("/api/v1/assets/facets")).json()["facets"]
     assert not any(facets.values())
 

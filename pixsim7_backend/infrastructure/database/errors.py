@@ -49,3 +49,14 @@ def violated(*constraints: str, error: Callable[[str], Exception]) -> Iterator[N
             if name in text:
                 raise error(name) from None
         raise
+
+
+@contextmanager
+def refused_value(error: Exception) -> Iterator[None]:
+    """Raise `error` when a value inside the block has the right type and no meaning."""
+    try:
+        yield
+    except DBAPIError as raised:
+        if getattr(raised.orig, "sqlstate", None) == "22023":
+            raise error from None
+        raise

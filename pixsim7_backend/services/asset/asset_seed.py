@@ -32,13 +32,18 @@ class AssetSeed:
         self._ingest = ingest
 
     async def fill(
-        self, user: User, count: int, progress: Callable[[int], None] = lambda made: None
+        self,
+        user: User,
+        count: int,
+        progress: Callable[[int], None] = lambda made: None,
+        originals: int = 32,
     ) -> None:
-        """`count` assets over the last 400 days, tagged `test-data`. No events tell of the copies.
+        """`count` assets over the last 400 days, tagged `test-data`, that share the bytes of so
+        many originals. No events tell of the copies.
 
         Raises `QuotaExceeded`; each batch counts against the quotas in its own transaction.
         """
-        templates = await self._templates(user, count)
+        templates = await self._templates(user, min(count, originals))
         progress(len(templates))
         newest, total = datetime.now(UTC), count - len(templates)
         for first in range(0, total, BATCH):

@@ -37,11 +37,13 @@ from pixsim7_backend.domain.asset import (
     AssetSnapshot,
 )
 from pixsim7_backend.domain.vocabulary import AssetSort
+from pixsim7_backend.infrastructure.database.errors import refused_value
 from pixsim7_backend.infrastructure.database.repositories.asset import (
     AssetFilter,
     conditions,
     is_trashed,
 )
+from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
 from pixsim7_backend.shared.ids import new_id
 
 MAX_TAG_FACET = 200
@@ -100,7 +102,10 @@ class GalleryRepository:
     async def take_snapshot(
         self, user_id: UUID, filters: AssetFilter, sort: AssetSort, time_zone: str
     ) -> Layout:
-        """Keep the ids that match now, in order; only the person's newest snapshots stay."""
+        """Keep the ids that match now, in order; only the person's newest snapshots stay.
+
+        Raises `InvalidInput` for an unknown time zone.
+        """
         await self._session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended('snapshots:' || :id, 0))"),
             {"id": str(user_id)},
@@ -134,7 +139,9 @@ class GalleryRepository:
             include_defaults=False,
         )
         statement = select(packed.c.total, packed.c.ratios, days.scalar_subquery())
-        found = (await self._session.execute(statement.add_cte(kept.cte("kept")))).one()
+        problem = FieldProblem("time_zone", "is not known", "names of the IANA database")
+        with refused_value(InvalidInput("There is no such time zone.", fields=[problem])):
+            found = (await self._session.execute(statement.add_cte(kept.cte("kept")))).one()
         await self._session.execute(_beyond_the_newest(user_id))
         return Layout(snapshot_id, found[0], found[1], _in_order(found[2], sort))
 

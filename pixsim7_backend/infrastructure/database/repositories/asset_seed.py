@@ -57,7 +57,7 @@ _ASSETS = text(
             'provider_id', made_by, 'operation_type', operation,
             'params', jsonb_build_object('prompt', words, 'model', by_model)
         ),
-        CASE WHEN n % 4 = 0 THEN ARRAY[subject, CAST(:tag AS text)] ELSE ARRAY[CAST(:tag AS text)]
+        CASE WHEN n % 5 = 0 THEN ARRAY[subject, CAST(:tag AS text)] ELSE ARRAY[CAST(:tag AS text)]
         END,
         n % 17 = 0, CASE WHEN n % 6 = 0 THEN 1 + n % 5 END, moment, moment
     FROM described
