@@ -152,12 +152,6 @@ class BlobStore:
         )
         return StoredBlob(sha256=sha256, size_bytes=size, path=blob_path(sha256))
 
-    async def stage_file(self, path: Path, *, max_bytes: int = 4 * _GIB) -> StoredBlob:
-        """Store a copy of a local file (a derivative, a rendered film)."""
-        async with self.stage(max_bytes=max_bytes) as staged:
-            await staged.copy_from(path)
-            return await staged.commit()
-
     @asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
         """A private directory beside the staging files, for a media tool to write into."""

@@ -105,10 +105,12 @@ async def test_a_cancelled_upload_leaves_nothing(store: BlobStore, tmp_path: Pat
     assert _left_in_staging(tmp_path) == []
 
 
-async def test_stage_file_materialise_and_delete(store: BlobStore, tmp_path: Path) -> None:
+async def test_copy_materialise_and_delete(store: BlobStore, tmp_path: Path) -> None:
     source = tmp_path / "poster.webp"
     source.write_bytes(b"picture" * 1000)
-    blob = await store.stage_file(source)
+    async with store.stage(max_bytes=10_000) as staged:
+        await staged.copy_from(source)
+        blob = await staged.commit()
     async with store.materialise(blob.sha256) as path:
         assert path.read_bytes() == source.read_bytes()
     assert source.exists()
@@ -123,11 +125,12 @@ async def test_stage_file_materialise_and_delete(store: BlobStore, tmp_path: Pat
     assert _left_in_staging(tmp_path) == []
 
 
-async def test_stage_file_follows_no_link(store: BlobStore, tmp_path: Path) -> None:
+async def test_a_copy_follows_no_link(store: BlobStore, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to("/etc/hostname")
-    with pytest.raises(Exception, match="symbolic links"):
-        await store.stage_file(link)
+    async with store.stage(max_bytes=10_000) as staged:
+        with pytest.raises(Exception, match="symbolic links"):
+            await staged.copy_from(link)
 
 
 @pytest.mark.parametrize(
