@@ -205,7 +205,7 @@ export interface paths {
         put?: never;
         /**
          * Archive
-         * @description The files as one zip, made while it is sent.
+         * @description The files as one zip, made while it is sent; at most 10,000.
          */
         post: operations["assets_archive"];
         delete?: never;
@@ -225,7 +225,8 @@ export interface paths {
         put?: never;
         /**
          * Bulk
-         * @description One action on several assets, all of them or none.
+         * @description One action on many. By ids: all or none. A snapshot: in batches, each of them whole; a call
+         *     that broke off is safe to repeat.
          */
         post: operations["assets_bulk"];
         delete?: never;
@@ -243,9 +244,49 @@ export interface paths {
         };
         /**
          * Facets
-         * @description How many assets each value of each filter would leave.
+         * @description How many assets each value of each filter would leave, with that filter set free.
          */
         get: operations["assets_facets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Layout
+         * @description The shape of everything that matches, and a snapshot to read it from.
+         */
+        get: operations["assets_layout"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assets/snapshots/{snapshot_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Window
+         * @description Some places of a snapshot, in place: what is gone since is null.
+         */
+        get: operations["assets_window"];
         put?: never;
         post?: never;
         delete?: never;
@@ -261,13 +302,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get */
+        /**
+         * Get
+         * @description An asset with its recipe, lineage, relatives and files.
+         */
         get: operations["assets_get"];
         put?: never;
         post?: never;
         /**
          * Delete
-         * @description Delete. One that an unfinished job uses as its input stays (409).
+         * @description Move to the trash, which keeps it for 30 days; `permanent` deletes. One that an unfinished
+         *     job uses as its input stays (409).
          */
         delete: operations["assets_delete"];
         options?: never;
@@ -1492,17 +1537,131 @@ export interface components {
         };
         /** AssetArchive */
         AssetArchive: {
+            /** Except */
+            except?: string[];
             /** Ids */
-            ids: string[];
+            ids?: string[] | null;
             /**
              * Name
              * @default pixsim7
              */
             name?: string;
+            /** Snapshot */
+            snapshot?: string | null;
+        };
+        /**
+         * AssetDetail
+         * @description An asset with everything around it.
+         */
+        AssetDetail: {
+            /** Colour */
+            colour: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Downloaded At */
+            downloaded_at: string | null;
+            /** Duplicate Of Id */
+            duplicate_of_id: string | null;
+            /**
+             * Duplicates
+             * @description Others of yours with the same bytes.
+             */
+            duplicates: components["schemas"]["AssetTile"][];
+            /** Duration S */
+            duration_s: number | null;
+            /** Files */
+            files: components["schemas"]["AssetFileRead"][];
+            /** Fps */
+            fps: number | null;
+            /** Has Audio */
+            has_audio: boolean | null;
+            /** Height */
+            height: number | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is After Cancel */
+            is_after_cancel: boolean;
+            /** Is Favourite */
+            is_favourite: boolean;
+            /** Job Id */
+            job_id: string | null;
+            lineage: components["schemas"]["AssetLineage"];
+            media_type: components["schemas"]["MediaType"];
+            /** Mime Type */
+            mime_type: string | null;
+            /** Model */
+            model: string | null;
+            /** Name */
+            name: string | null;
+            operation_type: components["schemas"]["OperationType"] | null;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "generated" | "uploaded";
+            /** Prompt */
+            prompt: string;
+            /** Provider Id */
+            provider_id: string | null;
+            /** Rating */
+            rating: number | null;
+            /**
+             * Ratio
+             * @description width / height, as the layout has it.
+             */
+            ratio: number;
+            /**
+             * Recipe
+             * @description What to ask for to make it again; `POST /jobs` takes it as it is.
+             */
+            recipe: {
+                [key: string]: unknown;
+            };
+            /** Remote Expires At */
+            remote_expires_at: string | null;
+            /**
+             * Remote Url
+             * @description At the provider, while it lasts.
+             */
+            remote_url: string | null;
+            /** Sha256 */
+            sha256: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Sync Error */
+            sync_error: string | null;
+            sync_status: components["schemas"]["SyncStatus"];
+            /** Tags */
+            tags: string[];
+            /** Thumbhash */
+            thumbhash: string | null;
+            /** Trashed At */
+            trashed_at: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            urls: components["schemas"]["AssetUrls"];
+            /**
+             * Versions
+             * @description Other results of the same job.
+             */
+            versions: components["schemas"]["AssetTile"][];
+            /** Width */
+            width: number | null;
+            /** Workspace Id */
+            workspace_id: string | null;
         };
         /**
          * AssetFacets
-         * @description How many assets each value would leave.
+         * @description How many assets match, and how many each value of each filter would leave.
          */
         AssetFacets: {
             /**
@@ -1522,14 +1681,58 @@ export interface components {
                     [key: string]: number;
                 };
             };
+            /** Total */
+            total: number;
+        };
+        /** AssetFileRead */
+        AssetFileRead: {
+            /** Height */
+            height: number | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "original" | "poster" | "thumb_240" | "thumb_480" | "thumb_960" | "preview";
+            /** Mime Type */
+            mime_type: string;
+            /** Sha256 */
+            sha256: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Width */
+            width: number | null;
+        };
+        /**
+         * AssetLayoutRead
+         * @description The geometry of everything that matches, and a snapshot that keeps its order for a day.
+         */
+        AssetLayoutRead: {
+            /**
+             * Days
+             * @description In the order of the assets; only by time.
+             */
+            days: components["schemas"]["DayCount"][];
+            /**
+             * Ratios
+             * @description Base64, one byte an asset: width / height = 2 ^ ((byte - 128) / 48).
+             */
+            ratios: string;
+            /**
+             * Snapshot
+             * Format: uuid
+             * @description For `/assets/snapshots/{snapshot}`.
+             */
+            snapshot: string;
+            /** Total */
+            total: number;
         };
         /**
          * AssetLineage
-         * @description Ancestors and descendants.
+         * @description Ancestors and descendants, without those in the trash.
          */
         AssetLineage: {
             /** Assets */
-            assets: components["schemas"]["AssetRead"][];
+            assets: components["schemas"]["AssetTile"][];
             /** Links */
             links: components["schemas"]["AssetLinkRead"][];
         };
@@ -1613,8 +1816,13 @@ export interface components {
             /** Rating */
             rating: number | null;
             /**
+             * Ratio
+             * @description width / height, as the layout has it.
+             */
+            ratio: number;
+            /**
              * Recipe
-             * @description What to ask for to make it again.
+             * @description What to ask for to make it again; `POST /jobs` takes it as it is.
              */
             recipe: {
                 [key: string]: unknown;
@@ -1637,11 +1845,83 @@ export interface components {
             tags: string[];
             /** Thumbhash */
             thumbhash: string | null;
+            /** Trashed At */
+            trashed_at: string | null;
             /**
              * Updated At
              * Format: date-time
              */
             updated_at: string;
+            urls: components["schemas"]["AssetUrls"];
+            /** Width */
+            width: number | null;
+            /** Workspace Id */
+            workspace_id: string | null;
+        };
+        /**
+         * AssetSort
+         * @description The order of the library; what is unknown comes last, and equals newest first.
+         * @enum {string}
+         */
+        AssetSort: "newest" | "oldest" | "rating" | "duration" | "size";
+        /**
+         * AssetTile
+         * @description What a tile needs.
+         */
+        AssetTile: {
+            /** Colour */
+            colour: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Duration S */
+            duration_s: number | null;
+            /** Has Audio */
+            has_audio: boolean | null;
+            /** Height */
+            height: number | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is After Cancel */
+            is_after_cancel: boolean;
+            /** Is Favourite */
+            is_favourite: boolean;
+            /** Job Id */
+            job_id: string | null;
+            media_type: components["schemas"]["MediaType"];
+            /** Model */
+            model: string | null;
+            /** Name */
+            name: string | null;
+            operation_type: components["schemas"]["OperationType"] | null;
+            /**
+             * Origin
+             * @enum {string}
+             */
+            origin: "generated" | "uploaded";
+            /** Prompt */
+            prompt: string;
+            /** Provider Id */
+            provider_id: string | null;
+            /** Rating */
+            rating: number | null;
+            /**
+             * Ratio
+             * @description width / height, as the layout has it.
+             */
+            ratio: number;
+            sync_status: components["schemas"]["SyncStatus"];
+            /** Tags */
+            tags: string[];
+            /** Thumbhash */
+            thumbhash: string | null;
+            /** Trashed At */
+            trashed_at: string | null;
             urls: components["schemas"]["AssetUrls"];
             /** Width */
             width: number | null;
@@ -1705,6 +1985,26 @@ export interface components {
             thumbnail_960: string | null;
         };
         /**
+         * AssetWindow
+         * @description Consecutive places of a snapshot.
+         */
+        AssetWindow: {
+            /**
+             * Items
+             * @description null: it is gone since.
+             */
+            items: (components["schemas"]["AssetTile"] | null)[];
+            /** Offset */
+            offset: number;
+            /**
+             * Snapshot
+             * Format: uuid
+             */
+            snapshot: string;
+            /** Total */
+            total: number;
+        };
+        /**
          * Availability
          * @description What your accounts of the provider could take now.
          */
@@ -1729,16 +2029,6 @@ export interface components {
              */
             state: "free" | "busy" | "unable" | "no_account";
         };
-        /** BulkDelete */
-        BulkDelete: {
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            action: "delete";
-            /** Ids */
-            ids: string[];
-        };
         /** BulkFavourite */
         BulkFavourite: {
             /**
@@ -1746,8 +2036,12 @@ export interface components {
              * @enum {string}
              */
             action: "favourite";
+            /** Except */
+            except?: string[];
             /** Ids */
-            ids: string[];
+            ids?: string[] | null;
+            /** Snapshot */
+            snapshot?: string | null;
             /** Value */
             value: boolean;
         };
@@ -1758,18 +2052,71 @@ export interface components {
              * @enum {string}
              */
             action: "move";
+            /** Except */
+            except?: string[];
             /** Ids */
-            ids: string[];
+            ids?: string[] | null;
+            /** Snapshot */
+            snapshot?: string | null;
             /**
              * Value
              * @description A workspace; null for none.
              */
             value: string | null;
         };
+        /**
+         * BulkPlace
+         * @description `delete` is for good.
+         */
+        BulkPlace: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "delete" | "restore" | "trash";
+            /** Except */
+            except?: string[];
+            /** Ids */
+            ids?: string[] | null;
+            /** Snapshot */
+            snapshot?: string | null;
+        };
+        /** BulkRate */
+        BulkRate: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            action: "rate";
+            /** Except */
+            except?: string[];
+            /** Ids */
+            ids?: string[] | null;
+            /** Snapshot */
+            snapshot?: string | null;
+            /**
+             * Value
+             * @description null for none.
+             */
+            value: number | null;
+        };
         /** BulkResult */
         BulkResult: {
-            /** Changed */
+            /**
+             * Changed
+             * @description Those that differ now.
+             */
             changed: number;
+            /**
+             * In Use
+             * @description Left alone, because an unfinished job uses them.
+             */
+            in_use: number;
+            /**
+             * Matched
+             * @description Of the selection, those that the action may touch.
+             */
+            matched: number;
         };
         /** BulkTag */
         BulkTag: {
@@ -1778,8 +2125,12 @@ export interface components {
              * @enum {string}
              */
             action: "tag" | "untag";
+            /** Except */
+            except?: string[];
             /** Ids */
-            ids: string[];
+            ids?: string[] | null;
+            /** Snapshot */
+            snapshot?: string | null;
             /** Value */
             value: string[];
         };
@@ -1819,6 +2170,16 @@ export interface components {
              * @description null: nothing limits this account.
              */
             credits: number | string | null;
+        };
+        /** DayCount */
+        DayCount: {
+            /** Count */
+            count: number;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
         };
         /** DeliveryPage */
         DeliveryPage: {
@@ -2901,7 +3262,7 @@ export interface components {
              * Event Types
              * @description Which events are sent; `*` is all.
              */
-            event_types?: ("*" | "job:created" | "job:updated" | "job:waiting" | "account:selected" | "provider:submitted" | "provider:refused" | "provider:in_doubt" | "job:started" | "job:progress" | "provider:completed" | "provider:failed" | "job:retrying" | "job:attention" | "job:completed" | "job:failed" | "job:cancelled" | "asset:created" | "asset:downloading" | "asset:downloaded" | "asset:derived" | "asset:updated" | "asset:failed" | "asset:deleted" | "account:created" | "account:updated" | "account:status" | "account:credits" | "account:deleted" | "workspace:created" | "workspace:updated" | "workspace:deleted" | "webhook:created" | "webhook:updated" | "webhook:disabled" | "webhook:deleted" | "webhook:test" | "user:created" | "user:updated" | "user:login" | "user:logout")[];
+            event_types?: ("*" | "job:created" | "job:updated" | "job:waiting" | "account:selected" | "provider:submitted" | "provider:refused" | "provider:in_doubt" | "job:started" | "job:progress" | "provider:completed" | "provider:failed" | "job:retrying" | "job:attention" | "job:completed" | "job:failed" | "job:cancelled" | "asset:created" | "asset:downloading" | "asset:downloaded" | "asset:derived" | "asset:updated" | "asset:failed" | "asset:trashed" | "asset:restored" | "asset:deleted" | "asset:bulk_changed" | "account:created" | "account:updated" | "account:status" | "account:credits" | "account:deleted" | "workspace:created" | "workspace:updated" | "workspace:deleted" | "webhook:created" | "webhook:updated" | "webhook:disabled" | "webhook:deleted" | "webhook:test" | "user:created" | "user:updated" | "user:login" | "user:logout")[];
             /**
              * Is For Everybody
              * @description Events of all people and of the house too; administrators only.
@@ -3026,7 +3387,7 @@ export interface components {
              * Event Types
              * @description Which events are sent; `*` is all.
              */
-            event_types?: ("*" | "job:created" | "job:updated" | "job:waiting" | "account:selected" | "provider:submitted" | "provider:refused" | "provider:in_doubt" | "job:started" | "job:progress" | "provider:completed" | "provider:failed" | "job:retrying" | "job:attention" | "job:completed" | "job:failed" | "job:cancelled" | "asset:created" | "asset:downloading" | "asset:downloaded" | "asset:derived" | "asset:updated" | "asset:failed" | "asset:deleted" | "account:created" | "account:updated" | "account:status" | "account:credits" | "account:deleted" | "workspace:created" | "workspace:updated" | "workspace:deleted" | "webhook:created" | "webhook:updated" | "webhook:disabled" | "webhook:deleted" | "webhook:test" | "user:created" | "user:updated" | "user:login" | "user:logout")[];
+            event_types?: ("*" | "job:created" | "job:updated" | "job:waiting" | "account:selected" | "provider:submitted" | "provider:refused" | "provider:in_doubt" | "job:started" | "job:progress" | "provider:completed" | "provider:failed" | "job:retrying" | "job:attention" | "job:completed" | "job:failed" | "job:cancelled" | "asset:created" | "asset:downloading" | "asset:downloaded" | "asset:derived" | "asset:updated" | "asset:failed" | "asset:trashed" | "asset:restored" | "asset:deleted" | "asset:bulk_changed" | "account:created" | "account:updated" | "account:status" | "account:credits" | "account:deleted" | "workspace:created" | "workspace:updated" | "workspace:deleted" | "webhook:created" | "webhook:updated" | "webhook:disabled" | "webhook:deleted" | "webhook:test" | "user:created" | "user:updated" | "user:login" | "user:logout")[];
             /**
              * Is Enabled
              * @default true
@@ -4044,13 +4405,17 @@ export interface operations {
                 model?: string | null;
                 workspace_id?: string | null;
                 job_id?: string | null;
-                tag?: string | null;
+                /** @description May be repeated: all of them. */
+                tag?: string[];
                 is_favourite?: boolean | null;
+                rating_min?: number | null;
                 origin?: ("generated" | "uploaded") | null;
-                /** @description Words in the name or the prompt. */
+                /** @description Words, "phrases" and -words in the name, the prompt and the tags. */
                 query?: string | null;
                 created_after?: string | null;
                 created_before?: string | null;
+                /** @description The trash in place of the library. */
+                is_trashed?: boolean;
                 /** @description Also results that came although their job was cancelled. */
                 include_after_cancel?: boolean;
             };
@@ -4247,7 +4612,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A zip of the files. */
+            /** @description The zip. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4283,7 +4648,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such asset */
+            /** @description No such asset; No such snapshot of the library */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4339,7 +4704,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["BulkFavourite"] | components["schemas"]["BulkMove"] | components["schemas"]["BulkTag"] | components["schemas"]["BulkDelete"];
+                "application/json": components["schemas"]["BulkFavourite"] | components["schemas"]["BulkMove"] | components["schemas"]["BulkTag"] | components["schemas"]["BulkRate"] | components["schemas"]["BulkPlace"];
             };
         };
         responses: {
@@ -4379,17 +4744,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such asset */
+            /** @description No such asset; No such snapshot of the library */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The file is not here yet */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4429,10 +4785,6 @@ export interface operations {
     assets_facets: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items on a page. */
-                limit?: number;
                 media_type?: components["schemas"]["MediaType"] | null;
                 sync_status?: components["schemas"]["SyncStatus"] | null;
                 provider_id?: string | null;
@@ -4440,13 +4792,17 @@ export interface operations {
                 model?: string | null;
                 workspace_id?: string | null;
                 job_id?: string | null;
-                tag?: string | null;
+                /** @description May be repeated: all of them. */
+                tag?: string[];
                 is_favourite?: boolean | null;
+                rating_min?: number | null;
                 origin?: ("generated" | "uploaded") | null;
-                /** @description Words in the name or the prompt. */
+                /** @description Words, "phrases" and -words in the name, the prompt and the tags. */
                 query?: string | null;
                 created_after?: string | null;
                 created_before?: string | null;
+                /** @description The trash in place of the library. */
+                is_trashed?: boolean;
                 /** @description Also results that came although their job was cancelled. */
                 include_after_cancel?: boolean;
             };
@@ -4521,6 +4877,193 @@ export interface operations {
             };
         };
     };
+    assets_layout: {
+        parameters: {
+            query?: {
+                media_type?: components["schemas"]["MediaType"] | null;
+                sync_status?: components["schemas"]["SyncStatus"] | null;
+                provider_id?: string | null;
+                operation_type?: components["schemas"]["OperationType"] | null;
+                model?: string | null;
+                workspace_id?: string | null;
+                job_id?: string | null;
+                /** @description May be repeated: all of them. */
+                tag?: string[];
+                is_favourite?: boolean | null;
+                rating_min?: number | null;
+                origin?: ("generated" | "uploaded") | null;
+                /** @description Words, "phrases" and -words in the name, the prompt and the tags. */
+                query?: string | null;
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description The trash in place of the library. */
+                is_trashed?: boolean;
+                /** @description Also results that came although their job was cancelled. */
+                include_after_cancel?: boolean;
+                /** @description The last three: highest first, unknown last, then newest. */
+                sort?: components["schemas"]["AssetSort"];
+                /** @description What a day is; a name of the IANA database. */
+                time_zone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetLayoutRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    assets_window: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                snapshot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetWindow"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such snapshot of the library */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     assets_get: {
         parameters: {
             query?: never;
@@ -4538,7 +5081,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AssetRead"];
+                    "application/json": components["schemas"]["AssetDetail"];
                 };
             };
             /** @description The request cannot be read */
@@ -4608,7 +5151,10 @@ export interface operations {
     };
     assets_delete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For good, from wherever it is. */
+                permanent?: boolean;
+            };
             header?: never;
             path: {
                 asset_id: string;
@@ -4791,7 +5337,6 @@ export interface operations {
         parameters: {
             query?: {
                 download?: boolean;
-                u?: string | null;
                 t?: string | null;
             };
             header?: never;
@@ -4997,7 +5542,6 @@ export interface operations {
         parameters: {
             query?: {
                 download?: boolean;
-                u?: string | null;
                 t?: string | null;
             };
             header?: never;
@@ -5118,7 +5662,6 @@ export interface operations {
         parameters: {
             query?: {
                 download?: boolean;
-                u?: string | null;
                 t?: string | null;
             };
             header?: never;
@@ -5333,7 +5876,6 @@ export interface operations {
         parameters: {
             query?: {
                 download?: boolean;
-                u?: string | null;
                 t?: string | null;
                 size?: "240" | "480" | "960";
             };
