@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -122,9 +122,10 @@ async def until_signalled(
         if not task.done():
             log.warning("drain_cut_short")
             task.cancel()
+            await asyncio.wait([task])
+            return
     asked_task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await task
 
 
 async def serve(settings: Settings, *, with_worker: bool, on_ready: Callable[[str], None]) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 from pgqueuer import Queries
 from pgqueuer.core.tm import TaskManager
 from pgqueuer.domain.settings import db_settings
@@ -76,6 +78,19 @@ async def enqueue(session: AsyncSession, tasks: Sequence[Task]) -> None:
         [task.delay for task in tasks],
         [task.dedupe_key for task in tasks],
         on_conflict="skip",
+    )
+
+
+async def give_back(
+    connection: asyncpg.Connection | asyncpg.pool.Pool, owners: Sequence[UUID]
+) -> None:
+    """Let tasks that these owners had taken be taken by others at once, not when their heartbeat
+    has aged. An owner that still works on one runs it beside the other: tasks allow for that."""
+    table = db_settings().queue_table
+    await connection.execute(
+        f"UPDATE {table} SET heartbeat = 'epoch'"  # noqa: S608 - PgQueuer's own name
+        " WHERE status = 'picked' AND queue_manager_id = ANY($1)",
+        list(owners),
     )
 
 

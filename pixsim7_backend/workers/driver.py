@@ -10,6 +10,7 @@ from pgqueuer.ports.driver import NotifyCallback
 POOL_SIZE = 8
 _CHANGED = "table_changed_event"
 _DEQUEUES = "SKIP LOCKED"
+_BROKEN = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
 def queue_pool(url: str) -> asyncpg.pool.Pool:
@@ -39,16 +40,20 @@ class LaneDriver(AsyncpgPoolDriver):
     still waits to be answered has nothing to add: the look will see what it tells of.
     """
 
-    def __init__(self, pool: asyncpg.pool.Pool) -> None:
+    def __init__(self, pool: asyncpg.pool.Pool, lost: asyncio.Event) -> None:
+        """`lost` is set when a connection breaks. PgQueuer's own probe takes twenty seconds."""
         super().__init__(pool)
         self._is_told = False
-        self.is_deaf = asyncio.Event()
-        """Set when the listening connection is lost. PgQueuer's own probe takes twenty seconds."""
+        self._lost = lost
 
     async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
         if _DEQUEUES in query:
             self._is_told = False
-        return await super().fetch(query, *args)
+        try:
+            return await super().fetch(query, *args)
+        except _BROKEN:
+            self._lost.set()
+            raise
 
     async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
         def pass_on(payload: str | bytes | bytearray) -> None:
@@ -60,12 +65,16 @@ class LaneDriver(AsyncpgPoolDriver):
 
         await super().add_listener(channel, pass_on)
         if self._listener_connection is not None:
-            self._listener_connection.add_termination_listener(lambda _: self.is_deaf.set())
+            self._listener_connection.add_termination_listener(self._end)
+
+    def _end(self, _: object) -> None:
+        self._listener_connection = None  # back in the pool by itself: nothing to release
+        self._lost.set()
 
 
-async def lane_driver(pool: asyncpg.pool.Pool) -> LaneDriver:
+async def lane_driver(pool: asyncpg.pool.Pool, lost: asyncio.Event) -> LaneDriver:
     """A driver that listens already: PgQueuer sends its first health probe before its LISTEN, and
     would wait ten seconds for an answer that nobody heard."""
-    driver = LaneDriver(pool)
+    driver = LaneDriver(pool, lost)
     await AsyncpgPoolDriver.add_listener(driver, db_settings().channel, lambda _: None)
     return driver

@@ -4,15 +4,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from pgqueuer import Job as QueuedTask
-from pgqueuer import PgQueuer
+from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.executors import DatabaseRetryEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.models import Schedule
 
 from pixsim7_backend.bootstrap.services import Services
+from pixsim7_backend.infrastructure.database.errors import outlast_trouble
 from pixsim7_backend.infrastructure.telemetry import TASKS
 
 log = structlog.get_logger()
@@ -21,6 +23,8 @@ Handler = Callable[[str], Awaitable[object]]
 
 MAX_ATTEMPTS = 12
 """Tries of a task that fails unexpectedly; then the sweeps take its subject up again."""
+DATABASE_LIMIT_S = 60.0
+"""A handler waits this long for a lost database before its task fails."""
 
 
 def control_tasks(services: Services) -> dict[str, Handler]:
@@ -54,16 +58,20 @@ def register_tasks(
     queue: PgQueuer,
     tasks: dict[str, Handler],
     running: "RunningTasks",
+    lost: asyncio.Event,
     skipped: Collection[str] = (),
 ) -> None:
     """Bind handlers to the queue; an unexpected failure is tried again with growing pauses.
 
-    Skipped tasks stay in the queue for other workers.
+    Skipped tasks stay in the queue for other workers. Once `lost` is set, the queue waits for no
+    handler any more.
     """
     for name, handler in tasks.items():
         if name in skipped:
             continue
-        queue.entrypoint(name, executor_factory=_with_retries)(_measured(name, handler, running))
+        queue.entrypoint(name, executor_factory=_with_retries)(
+            _measured(name, handler, running, lost)
+        )
 
 
 def register_schedules(queue: PgQueuer, services: Services) -> None:
@@ -88,14 +96,24 @@ class RunningTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object]] = set()
 
-    async def run(self, handler: Handler, payload: str) -> None:
+    async def run(self, handler: Handler, payload: str, lost: asyncio.Event) -> None:
+        """Run to the end, or until `lost`: then the handler goes on without the queue, which is
+        asked to bring the task again later, should we die with it."""
+
         async def whole() -> object:
-            return await handler(payload)
+            return await outlast_trouble(lambda: handler(payload), DATABASE_LIMIT_S)
 
         task = asyncio.create_task(whole())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        await asyncio.shield(task)
+        losing = asyncio.create_task(lost.wait())
+        try:
+            await asyncio.wait([task, losing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            losing.cancel()
+        if not task.done():
+            raise RetryRequested(delay=timedelta(seconds=DATABASE_LIMIT_S))
+        task.result()
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
@@ -109,13 +127,16 @@ class RunningTasks:
 
 
 def _measured(
-    name: str, handler: Handler, running: RunningTasks
+    name: str, handler: Handler, running: RunningTasks, lost: asyncio.Event
 ) -> Callable[[QueuedTask], Awaitable[None]]:
     async def run(task: QueuedTask) -> None:
         started = time.perf_counter()
         outcome = "ok"
         try:
-            await running.run(handler, (task.payload or b"").decode())
+            await running.run(handler, (task.payload or b"").decode(), lost)
+        except RetryRequested:
+            outcome = "detached"
+            raise
         except Exception as error:
             outcome = "failed"
             log.warning("task_failed", task=name, attempt=task.attempts, error=repr(error))

@@ -4,12 +4,14 @@ import asyncio
 import random
 from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from pgqueuer import PgQueuer
 
 from pixsim7_backend.bootstrap.container import Container
-from pixsim7_backend.workers.driver import LaneDriver, lane_driver, queue_pool
+from pixsim7_backend.infrastructure.queue import give_back
+from pixsim7_backend.workers.driver import lane_driver, queue_pool
 from pixsim7_backend.workers.tasks import (
     RunningTasks,
     control_tasks,
@@ -25,7 +27,7 @@ LISTEN_POLL_S = 5.0
 """NOTIFY is a hint: the queue is looked at this often in any case."""
 CONTROL_BATCH = 10
 MEDIA_BATCH = 2
-MAX_PAUSE_S = 5.0
+MAX_PAUSE_S = 1.0
 """A lost database is looked for this often at least."""
 
 
@@ -36,6 +38,8 @@ class Worker:
     def __init__(self, container: Container) -> None:
         self._container = container
         self._lanes: list[PgQueuer] = []
+        self._earlier: list[UUID] = []
+        """Owners, as the queue knows them, of tasks that this worker had taken in earlier lives."""
         self._running = RunningTasks()
         self._stopping = asyncio.Event()
 
@@ -46,6 +50,7 @@ class Worker:
             await self._work()
             await self._running.drained()
         finally:
+            self._stopping.set()
             sweeps.cancel()
             await asyncio.wait([sweeps])
 
@@ -54,7 +59,9 @@ class Worker:
         while not self._stopping.is_set():
             started = asyncio.get_running_loop().time()
             try:
-                await self._run_once()
+                # A task of its own: before Python 3.13 a failed TaskGroup leaves its task with a
+                # cancellation too many, and later timeouts in it would raise CancelledError.
+                await asyncio.create_task(self._run_once())
             except Exception as error:  # an ExceptionGroup of whatever the lanes met
                 if asyncio.get_running_loop().time() - started > MAX_PAUSE_S:
                     pause = 0.25
@@ -64,25 +71,25 @@ class Worker:
 
     async def _run_once(self) -> None:
         settings = self._container.settings
+        lost = asyncio.Event()
         async with queue_pool(self._container.database.url) as pool:
             services = self._container.services
-            drivers = [await lane_driver(pool), await lane_driver(pool)]
-            control, media = (PgQueuer(driver) for driver in drivers)
+            await give_back(pool, self._earlier)
+            control = PgQueuer(await lane_driver(pool, lost))
+            media = PgQueuer(await lane_driver(pool, lost))
             skipped = settings.skip_tasks
-            register_tasks(control, control_tasks(services), self._running, skipped)
+            register_tasks(control, control_tasks(services), self._running, lost, skipped)
             register_schedules(control, services)
-            register_tasks(media, media_tasks(services), self._running, skipped)
+            register_tasks(media, media_tasks(services), self._running, lost, skipped)
             self._lanes = [control, media]
+            self._earlier = [lane.qm.queue_manager_id for lane in self._lanes]
             if self._stopping.is_set():
                 return
             lease = timedelta(seconds=settings.task_lease_s)
             media_limit = max(2 * MEDIA_BATCH, 2 * settings.media_concurrency)
             log.info("worker_started")
             async with asyncio.TaskGroup() as group:
-                watch = [
-                    group.create_task(_end_when_deaf(driver, self._lanes)) for driver in drivers
-                ]
-                group.create_task(_cancel_after(control.shutdown, watch))
+                group.create_task(self._end_when(lost, control.shutdown))
                 group.create_task(
                     control.run(
                         dequeue_timeout=timedelta(seconds=LISTEN_POLL_S),
@@ -101,7 +108,21 @@ class Worker:
                         shutdown_on_listener_failure=True,
                     )
                 )
+            if lost.is_set():
+                log.warning("worker_connection_lost")
+                pool.terminate()
         log.info("worker_stopped")
+
+    async def _end_when(self, lost: asyncio.Event, shutdown: asyncio.Event) -> None:
+        """When one lane has lost its connection, both end, and the worker begins anew."""
+        events = [asyncio.create_task(event.wait()) for event in (lost, shutdown)]
+        try:
+            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for event in events:
+                event.cancel()
+        for lane in self._lanes:
+            lane.shutdown.set()
 
     async def _sweep(self) -> None:
         """Look for what was lost, in every worker: whoever is left finds what the dead left."""
@@ -120,16 +141,3 @@ class Worker:
         self._stopping.set()
         for lane in self._lanes:
             lane.shutdown.set()
-
-
-async def _end_when_deaf(driver: LaneDriver, lanes: list[PgQueuer]) -> None:
-    """When a lane hears nothing any more, all end, and the worker begins anew."""
-    await driver.is_deaf.wait()
-    for lane in lanes:
-        lane.shutdown.set()
-
-
-async def _cancel_after(event: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
-    await event.wait()
-    for task in tasks:
-        task.cancel()

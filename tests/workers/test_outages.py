@@ -16,6 +16,10 @@ from tests.workers.lab import Lab, open_lab
 from tests.workers.processes import Zygote
 from tests.workers.way import Way
 
+ACCEPTED = "SELECT count(*) FROM provider_submissions WHERE accepted_at > '-infinity'"
+RESUMED_S = 10.0
+"""A second or two on a machine that has nothing else to do."""
+
 
 async def test_a_provider_that_is_away_for_a_while(lab: Lab) -> None:
     user = await lab.user()
@@ -82,6 +86,8 @@ async def test_a_database_that_restarts_under_a_running_worker(
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(server.start)
 
+            before = await lab.value(ACCEPTED)
+            await lab.until(f"SELECT ({ACCEPTED}) > $1", True, before, timeout_s=RESUMED_S)
             await lab.all_ended()
 
             assert worker.is_running

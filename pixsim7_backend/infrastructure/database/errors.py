@@ -1,12 +1,20 @@
 """What the database refuses or cannot do, as errors of ours."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
+import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pixsim7_backend.shared.errors import Unavailable
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
 
 # Connection trouble, too many connections, shut-downs, and work that lost against other work:
 # deadlocks, lock and statement time-outs. All of it passes.
@@ -33,6 +41,29 @@ def passing_trouble() -> Iterator[None]:
         if error.connection_invalidated or state.startswith(_PASSING):
             raise DatabaseUnavailable(_AWAY, retry_after_s=2) from error
         raise
+
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 1.0
+
+
+async def outlast_trouble(work: Callable[[], Awaitable[T]], limit_s: float) -> T:
+    """Do the work again for as long as the database is away or too busy; then let that through.
+
+    The work must be safe to repeat, for a commit may have gone through unheard, and must not be
+    part of an open transaction.
+    """
+    until = time.monotonic() + limit_s
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await work()
+        except DatabaseUnavailable as error:
+            if time.monotonic() + pause_s > until:
+                raise
+            log.warning("database_awaited", error=repr(error.__cause__), retry_in_s=pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
 
 _AWAY = "The database cannot be reached or is too busy; try again shortly."

@@ -30,6 +30,8 @@ POLL_S = 5.0
 GATE_RETRY_S = 0.02
 MAX_GATE_RETRY_S = 0.5
 """An older transaction was still open: look again this soon, then ever later."""
+MAX_LISTEN_PAUSE_S = 2.0
+"""A lost database is looked for this often at least."""
 QUEUE_LIMIT = 2000
 
 
@@ -100,7 +102,7 @@ class EventFeed:
                 connection = await asyncpg.connect(self._db.url)
             except (OSError, asyncpg.PostgresError):
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
+                pause = min(pause * 2, MAX_LISTEN_PAUSE_S)
                 continue
             pause = 0.5
             lost = asyncio.Event()

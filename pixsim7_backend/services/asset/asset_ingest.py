@@ -19,6 +19,7 @@ from pixsim7_backend.domain.provider import (
 )
 from pixsim7_backend.domain.vocabulary import SubmissionState, SyncStatus, VideoStatus
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
+from pixsim7_backend.infrastructure.database.errors import outlast_trouble
 from pixsim7_backend.infrastructure.database.repositories.asset import AssetRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.infrastructure.media.model import (
@@ -97,11 +98,16 @@ class AssetIngest:
             await self._failed(asset, error)
             return
         await fail_point("fetch.before_t7")
-        async with self._db.transaction() as tx:
-            await self._assets.mark_downloaded(
-                asset.id, blob.path, blob.size_bytes, blob.sha256, info
-            )
-            await self._mark_fetched(tx, asset)
+
+        async def commit() -> None:
+            async with self._db.transaction() as tx:
+                await self._assets.mark_downloaded(
+                    asset.id, blob.path, blob.size_bytes, blob.sha256, info
+                )
+                await self._mark_fetched(tx, asset)
+
+        # The bytes are here: a database that is away for a moment does not cost another fetch.
+        await outlast_trouble(commit, self._lease.total_seconds())
         await fail_point("fetch.after_t7")
         ASSETS_FETCHED.labels("ok").inc()
 

@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -25,6 +26,7 @@ from pixsim7_backend.domain.vocabulary import (
     VideoStatus,
 )
 from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.errors import outlast_trouble
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.infrastructure.telemetry import POLL_LAG
@@ -119,15 +121,16 @@ class JobPoller:
                 report = self._not_found(submission, report, policy)
             try:
                 if report.status in FINAL_REPORTS:
-                    await self._finish(submission, report)
+                    # Nobody else asks before the lease of the poll is over.
+                    await outlast_trouble(
+                        partial(self._finish, submission, report), self._lease.total_seconds()
+                    )
                     continue
                 await self._tell_progress(submission, report)
             except Exception:
                 log.exception("report_not_applied", submission_id=str(submission.id))
             waiting.append((submission.id, next_poll_s(submission, policy), report.progress))
-        if waiting:
-            async with self._db.transaction() as tx:
-                await SubmissionRepository(tx.session).reschedule_polls(waiting)
+        await self._reschedule(waiting)
 
     async def _call_failed(
         self,
@@ -148,9 +151,17 @@ class JobPoller:
                     kind=error.kind,
                     retry_after_s=error.retry_after_s,
                 )
-        async with self._db.transaction() as tx:
-            rows = [(item.id, max(wait, next_poll_s(item, policy)), None) for item in batch]
-            await SubmissionRepository(tx.session).reschedule_polls(rows)
+        await self._reschedule(
+            [(item.id, max(wait, next_poll_s(item, policy)), None) for item in batch]
+        )
+
+    async def _reschedule(self, rows: Sequence[tuple[UUID, float, float | None]]) -> None:
+        async def write() -> None:
+            async with self._db.transaction() as tx:
+                await SubmissionRepository(tx.session).reschedule_polls(rows)
+
+        if rows:
+            await outlast_trouble(write, self._lease.total_seconds())
 
     def _not_found(
         self, submission: ProviderSubmission, report: RemoteReport, policy: PollPolicy

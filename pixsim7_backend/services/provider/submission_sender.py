@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import chain, repeat
 from typing import Any, Literal, Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -34,7 +33,10 @@ from pixsim7_backend.domain.provider import (
 from pixsim7_backend.domain.submission import ProviderSubmission, SubmissionEvidence
 from pixsim7_backend.domain.vocabulary import ErrorKind, MediaType, SubmissionClass
 from pixsim7_backend.infrastructure.database.engine import Database
-from pixsim7_backend.infrastructure.database.errors import DatabaseUnavailable
+from pixsim7_backend.infrastructure.database.errors import (
+    DatabaseUnavailable,
+    outlast_trouble,
+)
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import (
     SecondUnknown,
@@ -51,7 +53,6 @@ log = structlog.get_logger()
 MAX_SEND_S = 900.0
 """A try that takes longer is not kept alive any more, whatever it still waits for."""
 TESTIMONY_LIMIT_S = 3600.0
-TESTIMONY_PAUSES_S = (0.1, 0.5, 1.0, 2.0)
 
 
 class SubmissionWithdrawn(Exception):
@@ -187,7 +188,7 @@ class SubmissionSender:
         except ProviderError as error:
             # Raised while preparing: nothing billable was sent.
             return SendOutcome("refused", fence, error=error)
-        except (InputNotReady, HttpNotSent, HttpUncertain) as error:
+        except (InputNotReady, HttpNotSent, HttpUncertain, DatabaseUnavailable) as error:
             return SendOutcome("not_sent", fence, reason=str(error))
 
     def params_of(self, submission: ProviderSubmission) -> OperationParams:
@@ -299,16 +300,9 @@ class SubmissionSender:
         lost database is waited for: nobody else knows what the provider said."""
         if outcome.kind in ("withdrawn", "busy"):
             return
-        until = time.monotonic() + TESTIMONY_LIMIT_S
-        for pause_s in chain(TESTIMONY_PAUSES_S, repeat(TESTIMONY_PAUSES_S[-1])):
-            try:
-                await self._write_testimony(submission, outcome, resend=resend)
-                break
-            except DatabaseUnavailable as error:
-                if time.monotonic() > until:
-                    raise
-                log.warning("testimony_waits", error=repr(error), retry_in_s=pause_s)
-                await asyncio.sleep(pause_s)
+        await outlast_trouble(
+            lambda: self._write_testimony(submission, outcome, resend=resend), TESTIMONY_LIMIT_S
+        )
         await fail_point("submit.after_evidence")
 
     async def _write_testimony(
