@@ -174,21 +174,9 @@ class AccountService:
         """Count a success; the account is healthy again, and its mean time moves on."""
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx.session)
-            account = await self._locked(accounts, account_id)
-            average = account.avg_generation_time_sec
-            if generation_time_sec is not None:
-                seconds = max(generation_time_sec, 0.0)
-                average = (
-                    seconds if average is None else average + AVERAGE_WEIGHT * (seconds - average)
-                )
-            await self._updated(
-                accounts,
-                account_id,
-                success_count=account.success_count + 1,
-                consecutive_failures=0,
-                last_success_at=datetime.now(UTC),
-                avg_generation_time_sec=average,
-            )
+            seconds = None if generation_time_sec is None else max(generation_time_sec, 0.0)
+            if not await accounts.count_success(account_id, seconds, AVERAGE_WEIGHT):
+                raise AccountNotFound("There is no such account.")
 
     async def record_failure(
         self,

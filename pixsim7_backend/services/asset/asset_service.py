@@ -176,6 +176,8 @@ class AssetService:
         params = spec.params_model.model_validate(submission.request["params"])
         named = [(_as_uuid(value), name) for name, _, value in media_values(params)]
         wanted = {asset_id: role for asset_id, role in named if asset_id is not None}
+        if not wanted:
+            return []
         found = await AssetRepository(tx.session).find_many(list(wanted), submission.user_id)
         return [(asset.id, wanted[asset.id]) for asset in found]
 

@@ -79,13 +79,14 @@ class Dispatcher:
                 if not line:
                     break
                 done = await self._assign(tx, provider_id, line)
-                accounts = AccountRepository(tx.session)
-                has_room = bool(await accounts.load(provider_id, only_free=True, limit=1))
+                has_more = len(line) == BATCH and await AccountRepository(tx.session).load(
+                    provider_id, only_free=True, limit=1
+                )
             await fail_point("reserve.after_commit")
             assigned += done.assigned
             passed_over |= done.passed_over
             went_on = done.assigned or done.passed_over
-            if len(line) < BATCH or not has_room or not went_on:
+            if not has_more or not went_on:
                 break
             if len(passed_over) > MAX_PASSED_OVER:
                 break

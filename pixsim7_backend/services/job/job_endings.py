@@ -25,11 +25,21 @@ class JobEndings:
         if submission.state is SubmissionState.COMPLETED_REMOTE:
             await self._completed(job, submission)
         elif submission.state is SubmissionState.FAILED_REMOTE:
-            await self._failed(job, submission)
-        else:
+            await self.without_result(job, submission, after_failure(submission))
+            await self._jobs.settle_charges(job.id)
+
+    async def without_result(
+        self, job: Job, submission: ProviderSubmission, verdict: Retry | GiveUp
+    ) -> None:
+        """Try again or give up, unless the job has ended or goes on with another attempt."""
+        if job.is_final or job.open_submission_id not in (submission.id, None):
             return
-        # Whatever became of the job: what this cost is known now.
-        await self._jobs.settle_charges(job.id)
+        match verdict:
+            case Retry(delay_s):
+                reason = submission.error_message or "It is tried again."
+                await self._jobs.return_to_line(job.id, delay_s, reason)
+            case GiveUp(code, message):
+                await self._jobs.mark_failed(job.id, message, code=code)
 
     async def _completed(self, job: Job, submission: ProviderSubmission) -> None:
         """A result is kept whatever the job has come to; a cancelled job stays cancelled."""
@@ -42,13 +52,6 @@ class JobEndings:
             job = await self._jobs.mark_started(job.id)
         if job.status in (JobStatus.PROCESSING, JobStatus.FAILED):
             await self._jobs.mark_completed(job.id, asset.id)
-
-    async def _failed(self, job: Job, submission: ProviderSubmission) -> None:
-        if job.is_final or job.open_submission_id not in (submission.id, None):
-            return
-        match after_failure(submission):
-            case Retry(delay_s):
-                reason = submission.error_message or "It is tried again."
-                await self._jobs.return_to_line(job.id, delay_s, reason)
-            case GiveUp(code, message):
-                await self._jobs.mark_failed(job.id, message, code=code)
+        else:
+            # Whatever became of the job: what this cost is known now.
+            await self._jobs.settle_charges(job.id)

@@ -29,7 +29,7 @@ from pixsim7_backend.infrastructure.database.repositories.submission import Subm
 from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.job.job_endings import JobEndings
 from pixsim7_backend.services.job.job_service import JobService
-from pixsim7_backend.services.job.retry_policy import GiveUp, Retry, after_refusal
+from pixsim7_backend.services.job.retry_policy import after_refusal
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.submission_sender import (
@@ -130,15 +130,11 @@ class JobRunner:
                 await self._jobs.mark_started(job.id)
             elif job.status is JobStatus.CANCELLED:
                 tx.enqueue("cancel_submission", str(submission.id))
-        elif submission.state in (SubmissionState.REJECTED, SubmissionState.ABANDONED):
-            if job.is_final or job.open_submission_id != submission.id:
-                return
-            match after_refusal(submission):
-                case Retry(delay_s):
-                    reason = submission.error_message or "It is tried again."
-                    await self._jobs.return_to_line(job.id, delay_s, reason)
-                case GiveUp(code, message):
-                    await self._jobs.mark_failed(job.id, message, code=code)
+        elif (
+            submission.state in (SubmissionState.REJECTED, SubmissionState.ABANDONED)
+            and job.open_submission_id == submission.id
+        ):
+            await self._endings.without_result(job, submission, after_refusal(submission))
 
     # --- doubt ---
 

@@ -145,21 +145,15 @@ class JobService:
             problem = FieldProblem("jobs", f"takes 1 to {MAX_BATCH} jobs")
             raise InvalidJob(f"A batch has 1 to {MAX_BATCH} jobs.", fields=[problem])
         digest = _request_digest(requests)
-        if idempotency_key is not None:
-            # Before the checks: what was acceptable then may not be so now.
-            async with self._db.transaction() as tx:
-                jobs = JobRepository(tx.session)
-                earlier = await jobs.find_idempotency_key(user.id, idempotency_key)
-                if earlier is not None:
-                    return await self._replay(jobs, earlier, digest)
-        checked = [await self._check(user, request) for request in requests]
-        ids = [new_id() for _ in checked]
+        ids = [new_id() for _ in requests]
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx.session)
             if idempotency_key is not None:
+                # Before the checks: what was acceptable then may not be so now.
                 earlier = await jobs.claim_idempotency_key(user.id, idempotency_key, digest, ids)
                 if earlier is not None:
                     return await self._replay(jobs, earlier, digest)
+            checked = [await self._check(user, request) for request in requests]
             # Jobs before the person: the end of a parent takes its locks in that order.
             parents = {item.parent_job_id for item in requests if item.parent_job_id is not None}
             for parent_id in sorted(parents):
@@ -363,8 +357,8 @@ class JobService:
             )
             if job is None:
                 raise await self._conflict(jobs, job_id, "completed")
-            job = await self.settle_charges(job_id)
-            await self._users.record_daily_usage(job.user_id, jobs_completed=1)
+            job, spent = await self._settle(tx, job)
+            await self._users.record_daily_usage(job.user_id, jobs_completed=1, credits_spent=spent)
             self._publish(tx, "job:completed", job, {"asset_id": str(asset_id)})
             for child in await jobs.release_children(job_id):
                 self._publish(tx, "job:updated", child, {"waits_for_parent": False})
@@ -389,8 +383,8 @@ class JobService:
             )
             if job is None:
                 raise await self._conflict(jobs, job_id, "failed")
-            job = await self.settle_charges(job_id)
-            await self._users.record_daily_usage(job.user_id, jobs_failed=1)
+            job, spent = await self._settle(tx, job)
+            await self._users.record_daily_usage(job.user_id, jobs_failed=1, credits_spent=spent)
             self._publish(tx, "job:failed", job, {"code": code, "message": message})
             for child in await jobs.waiting_children(job_id):
                 await self.mark_failed(
@@ -436,19 +430,21 @@ class JobService:
     async def settle_charges(self, job_id: UUID) -> Job:
         """Add up what all attempts of the job have cost; what is new of it counts as used today."""
         async with self._db.transaction() as tx:
-            jobs = JobRepository(tx.session)
-            job = await jobs.lock(job_id)
+            job = await JobRepository(tx.session).lock(job_id)
             if job is None:
                 raise JobNotFound("There is no such job.")
-            submissions = await SubmissionRepository(tx.session).list_of_job(job_id)
-            ended = [item for item in submissions if item.state not in HOLDING_STATES]
-            charged = sum((item.charged_credits or Decimal(0) for item in ended), Decimal(0))
-            if charged == job.charged_credits:
-                return job
-            await self._users.record_daily_usage(
-                job.user_id, credits_spent=charged - job.charged_credits
-            )
-            return await jobs.update(job_id, charged_credits=charged) or job
+            job, spent = await self._settle(tx, job)
+            await self._users.record_daily_usage(job.user_id, credits_spent=spent)
+            return job
+
+    async def _settle(self, tx: Transaction, job: Job) -> tuple[Job, Decimal]:
+        """The locked job with what it has cost by now, and how much of that is new."""
+        charged = await SubmissionRepository(tx.session).charged_to_job(job.id)
+        spent = charged - job.charged_credits
+        if not spent:
+            return job, spent
+        settled = await JobRepository(tx.session).update(job.id, charged_credits=charged)
+        return settled or job, spent
 
     async def _conflict(self, jobs: JobRepository, job_id: UUID, wanted: str) -> Exception:
         job = await jobs.find(job_id)

@@ -62,7 +62,9 @@ class WebhookReceiver:
             raise CallbackRefused(_REFUSED) from None
         async with self._db.transaction() as tx:
             submissions = SubmissionRepository(tx.session)
-            known = await submissions.find_by_provider_job(provider_id, notice.provider_job_id)
+            known = await submissions.find_by_provider_job(
+                provider_id, account_id, notice.provider_job_id
+            )
             if known is None and notice.submission_key is not None:
                 known = await submissions.find_by_key(notice.submission_key)
             if known is None or known.account_id != account_id:

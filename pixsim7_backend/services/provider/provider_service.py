@@ -303,7 +303,7 @@ class ProviderService:
         if submission.provider_job_id is not None:
             return submission
         owner = await submissions.find_by_provider_job(
-            submission.provider_id, accepted.provider_job_id
+            submission.provider_id, submission.account_id, accepted.provider_job_id
         )
         if owner is not None and owner.id != submission.id:
             outcome = SendOutcome("unknown", submission.fence, reason="the id belongs to another")

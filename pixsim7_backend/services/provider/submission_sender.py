@@ -132,11 +132,12 @@ class SubmissionSender:
             submission = await SubmissionRepository(tx.session).claim_for_sending(
                 submission_id, self._lease
             )
-        if submission is None:
-            return None
+            if submission is None:
+                return None
+            account = await self._accounts.get_account(submission.account_id)
         await fail_point("claim.after")
         async with AsyncExitStack() as call, self._kept(submission):
-            outcome = await self._try(submission, turn or call, resend=False)
+            outcome = await self._try(submission, account, turn or call, resend=False)
         await self._testify(submission, outcome, resend=False)
         return outcome
 
@@ -166,17 +167,22 @@ class SubmissionSender:
         """Send the same bytes under the same key again; only where the provider de-duplicates."""
         if submission.submission_class is not SubmissionClass.KEYED:
             raise ValueError("only a keyed submission may be sent again")
+        account = await self._accounts.get_account(submission.account_id)
         async with AsyncExitStack() as turn:
-            outcome = await self._try(submission, turn, resend=True)
+            outcome = await self._try(submission, account, turn, resend=True)
         await self._testify(submission, outcome, resend=True)
         return outcome
 
     async def _try(
-        self, submission: ProviderSubmission, turn: AsyncExitStack, *, resend: bool
+        self,
+        submission: ProviderSubmission,
+        account: ProviderAccount,
+        turn: AsyncExitStack,
+        *,
+        resend: bool,
     ) -> SendOutcome:
         fence = submission.fence
         try:
-            account = await self._accounts.get_account(submission.account_id)
             params = self.params_of(submission)
             async with self._inputs.open_inputs(submission.user_id, params, account) as inputs:
                 prepared = await self._upload(account, inputs)

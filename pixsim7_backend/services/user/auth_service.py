@@ -39,6 +39,8 @@ from pixsim7_backend.services.user.user_service import password_problems
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput, Unauthenticated
 
 IDLE_LIFE = timedelta(days=14)
+TOUCH_AGE = timedelta(minutes=1)
+"""When something was last used is written down this often at most."""
 ABSOLUTE_LIFE = timedelta(days=30)
 ADMIN_LIFE = timedelta(hours=12)
 MAX_TOKEN_DAYS = 365
@@ -219,8 +221,8 @@ class AuthService:
             if live is None or live[1].id != claims.user_id:
                 raise SessionEnded("The session has ended; sign in again.")
             session, user = live
-            if session.last_seen_at < datetime.now(UTC) - timedelta(minutes=1):
-                await sessions.touch(session.id, timedelta(minutes=1))
+            if _is_older(session.last_seen_at, TOUCH_AGE):
+                await sessions.touch(session.id, TOUCH_AGE)
         return Principal(user, ALL_SCOPES, session_id=session.id)
 
     async def _by_api_token(self, credential: str) -> Principal:
@@ -231,7 +233,8 @@ class AuthService:
             if found is None or not hmac.compare_digest(found[0].token_hash, parsed.sha256):
                 raise Unauthenticated("The token is not valid or has expired.")
             token, user = found
-            await sessions.touch_token(token.id)
+            if _is_older(token.last_used_at, TOUCH_AGE):
+                await sessions.touch_token(token.id, TOUCH_AGE)
         return Principal(user, frozenset(token.scopes), token_id=token.id)
 
     async def find_viewer(self, viewer_id: UUID) -> User | None:
@@ -339,3 +342,7 @@ class AuthService:
             if not await SessionRepository(tx.session).revoke_token(token_id, user.id):
                 raise TokenNotFound("There is no such token.")
             tx.publish("user:updated", user_id=user.id, data={"changed": ["api_tokens"]})
+
+
+def _is_older(at: datetime | None, age: timedelta) -> bool:
+    return at is None or at < datetime.now(UTC) - age

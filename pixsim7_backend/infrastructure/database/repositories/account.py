@@ -248,6 +248,27 @@ class AccountRepository:
         )
         return (await self._session.scalars(statement)).one_or_none()
 
+    async def count_success(self, account_id: UUID, seconds: float | None, weight: float) -> bool:
+        """One more success; the mean time moves towards `seconds`. False: no such account."""
+        mean = ProviderAccount.avg_generation_time_sec
+        values: dict[str, Any] = {
+            "success_count": ProviderAccount.success_count + 1,
+            "consecutive_failures": 0,
+            "last_success_at": func.now(),
+        }
+        if seconds is not None:
+            values["avg_generation_time_sec"] = func.coalesce(
+                mean + weight * (seconds - mean), seconds
+            )
+        statement = (
+            update(ProviderAccount)
+            .where(ProviderAccount.id == account_id)
+            .values(values)
+            .returning(ProviderAccount.id)
+            .execution_options(synchronize_session=False)
+        )
+        return (await self._session.scalar(statement)) is not None
+
     async def mark_used(self, account_ids: Sequence[UUID]) -> None:
         await self._session.execute(
             update(ProviderAccount)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pixsim7_backend.domain.submission import (
+    HOLDING_STATES,
     SUBMISSION_STATE,
     UNRESOLVED_STATES,
     ProviderSubmission,
@@ -45,13 +47,15 @@ class SubmissionRepository:
         return (await self._session.scalars(statement)).one_or_none()
 
     async def find_by_provider_job(
-        self, provider_id: str, provider_job_id: str
+        self, provider_id: str, account_id: UUID, provider_job_id: str
     ) -> ProviderSubmission | None:
+        """Vendors number the jobs of one account; two accounts may both have a job 7."""
         statement = select(ProviderSubmission).where(
             ProviderSubmission.provider_id == provider_id,
+            ProviderSubmission.account_id == account_id,
             ProviderSubmission.provider_job_id == provider_job_id,
         )
-        return (await self._session.scalars(statement.limit(1))).one_or_none()
+        return (await self._session.scalars(statement)).one_or_none()
 
     async def lock(self, submission_id: UUID) -> ProviderSubmission | None:
         statement = (
@@ -76,6 +80,13 @@ class SubmissionRepository:
             ProviderSubmission.job_id == job_id, ProviderSubmission.state.in_(UNRESOLVED_STATES)
         )
         return (await self._session.scalars(statement)).one_or_none()
+
+    async def charged_to_job(self, job_id: UUID) -> Decimal:
+        """What the attempts of a job that have ended have cost together."""
+        statement = select(func.sum(ProviderSubmission.charged_credits)).where(
+            ProviderSubmission.job_id == job_id, ProviderSubmission.state.not_in(HOLDING_STATES)
+        )
+        return await self._session.scalar(statement) or Decimal(0)
 
     async def refused_accounts(self, job_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
         """Accounts that said they may not do a job: they are not asked again."""

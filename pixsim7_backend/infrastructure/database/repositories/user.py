@@ -286,14 +286,14 @@ class SessionRepository:
         row = (await self._session.execute(statement)).one_or_none()
         return None if row is None else (row[0], row[1])
 
-    async def touch_token(self, token_id: UUID) -> None:
+    async def touch_token(self, token_id: UUID, age: timedelta) -> None:
         await self._session.execute(
             update(ApiToken)
             .where(
                 ApiToken.id == token_id,
                 or_(
                     ApiToken.last_used_at.is_(None),
-                    ApiToken.last_used_at < func.now() - timedelta(minutes=1),
+                    ApiToken.last_used_at < func.now() - age,
                 ),
             )
             .values(last_used_at=func.now())
