@@ -28,6 +28,17 @@ from pixsim7_backend.workers.worker import Worker
 from pixsim7_simulator import AccountSpec, RunningSimulator, running_simulator
 
 PASSWORD = "correct horse battery"
+STORY = [
+    "job:created",
+    "account:selected",
+    "provider:submitted",
+    "job:started",
+    "provider:completed",
+    "asset:created",
+    "job:completed",
+    "asset:downloaded",
+]
+"""What is told of a job that goes well, in order."""
 _numbers = itertools.count(1)
 
 

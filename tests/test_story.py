@@ -12,18 +12,7 @@ import pytest
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.cli.serving import Server
 from pixsim7_simulator import RunningSimulator
-from tests.conftest import PASSWORD, Factory
-
-IN_ORDER = [
-    "job:created",
-    "account:selected",
-    "provider:submitted",
-    "job:started",
-    "provider:completed",
-    "asset:created",
-    "job:completed",
-    "asset:downloaded",
-]
+from tests.conftest import PASSWORD, STORY, Factory
 
 
 @pytest.fixture
@@ -82,7 +71,7 @@ async def test_register_submit_watch_download(
                     if event["type"] == "asset:downloaded":
                         break
         types = [event["type"] for event in seen]
-        assert [name for name in types if name in IN_ORDER] == IN_ORDER
+        assert [name for name in types if name in STORY] == STORY
         # Whoever comes back later is told what was missed, from there on.
         resume = {**headers, "Last-Event-ID": seen[2]["id"]}
         async with http.get(f"{api}/events", headers=resume) as stream, asyncio.timeout(10):

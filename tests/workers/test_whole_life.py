@@ -8,18 +8,7 @@ import pytest
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.domain import JobStatus
 from pixsim7_backend.workers.worker import Worker
-from tests.conftest import Factory, Recorder, job_ended
-
-STORY = [
-    "job:created",
-    "account:selected",
-    "provider:submitted",
-    "job:started",
-    "provider:completed",
-    "asset:created",
-    "job:completed",
-    "asset:downloaded",
-]
+from tests.conftest import STORY, Factory, Recorder, job_ended
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from pixsim7_backend.domain import (
     User,
 )
 from pixsim7_backend.domain.job import InvalidJob, JobStateConflict
+from pixsim7_backend.domain.provider import Accepted
 from pixsim7_backend.services.job.webhook_receiver import CallbackRefused
 from tests.services.conftest import SUBMIT, Lab
 
@@ -289,9 +290,8 @@ async def test_an_answer_that_was_written_down_is_not_lost_with_its_worker(lab: 
 # --- a provider that de-duplicates ---
 
 
-async def test_a_keyed_doubt_is_sent_again_under_its_key(lab: Lab) -> None:
-    user = await lab.make.user()
-    job = await lab.make.job(user, "local", params={"prompt": "sea"})
+async def left_submitting(lab: Lab, job: Job) -> ProviderSubmission:
+    """Its worker declared the intent and went away; a sweep has seen it."""
     submission = await lab.reserved(job)
     await lab.sql(
         "UPDATE provider_submissions SET state = 'submitting', submitted_at = now(),"
@@ -299,6 +299,13 @@ async def test_a_keyed_doubt_is_sent_again_under_its_key(lab: Lab) -> None:
         id=submission.id,
     )
     await lab.services.upkeep.sweep()
+    return submission
+
+
+async def test_a_keyed_doubt_is_sent_again_under_its_key(lab: Lab) -> None:
+    user = await lab.make.user()
+    job = await lab.make.job(user, "local", params={"prompt": "sea"})
+    submission = await left_submitting(lab, job)
     assert (await lab.submission(job)).state is S.IN_DOUBT
     await lab.services.runner.resolve(submission.id)
     accepted = await lab.submission(job)
@@ -312,15 +319,22 @@ async def test_a_keyed_doubt_is_sent_again_under_its_key(lab: Lab) -> None:
 async def test_a_keyed_doubt_of_a_cancelled_job_is_not_sent_again(lab: Lab) -> None:
     user = await lab.make.user()
     job = await lab.make.job(user, "local", params={"prompt": "sea"})
-    submission = await lab.reserved(job)
-    await lab.sql(
-        "UPDATE provider_submissions SET state = 'submitting', submitted_at = now(),"
-        " state_deadline_at = now() - interval '1 s' WHERE id = :id",
-        id=submission.id,
-    )
-    await lab.services.upkeep.sweep()
+    submission = await left_submitting(lab, job)
     await lab.services.jobs.cancel_job(job.id, user)
     await lab.services.runner.resolve(submission.id)
     assert (await lab.submission(job)).state is S.IN_DOUBT
     spool = lab.container.settings.data_dir / "render"
     assert not list(spool.rglob(f"*{submission.key}*"))
+
+
+async def test_two_accounts_may_have_a_job_of_the_same_number(lab: Lab) -> None:
+    user = await lab.make.user()
+    mine = await lab.make.pixverse_account(key="sk-test-1", max_concurrent_jobs=1)
+    other = await lab.make.pixverse_account(key="sk-test-2", max_concurrent_jobs=1)
+    first = await lab.sent(await lab.make.job(user))
+    job = await lab.make.job(user)
+    second = await left_submitting(lab, job)
+    assert {first.account_id, second.account_id} == {mine.id, other.id}
+    assert first.provider_job_id is not None
+    await lab.services.runner.adopt(second.id, Accepted(first.provider_job_id), "callback")
+    assert (await lab.submission(job)).state is S.ACCEPTED
