@@ -65,6 +65,10 @@ e2e: setup web ## Drive the web app in Chromium (CHROMIUM names it) against the 
 test: setup ## Run the test suite
 	@$(RUN) pytest -n 2 --dist worksteal -q
 
+.PHONY: test-quick
+test-quick: setup ## Run all tests but those that start, stop and kill workers
+	@$(RUN) pytest -n 2 --dist worksteal -q --ignore tests/workers
+
 .PHONY: format
 format: setup ## Format the code
 	@$(RUN) ruff format .

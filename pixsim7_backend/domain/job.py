@@ -115,6 +115,8 @@ class Job(Base, Timestamps):
     """Something a person has to decide, in a sentence; the job does not go on by itself."""
     progress: Mapped[float | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    attempts_forgiven: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """How many were made before a person last asked for another try; those no longer count."""
     estimated_credits: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
     charged_credits: Mapped[Decimal] = mapped_column(default=Decimal(0), server_default=text("0"))
     eta_s: Mapped[float | None]

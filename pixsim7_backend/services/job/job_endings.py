@@ -1,6 +1,7 @@
 """What the end of a submission at its provider means for its job: the same for every way by which
 the end is learned (a poll, an answer that carries the result, a sweep)."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pixsim7_backend.domain.job import Job
@@ -25,16 +26,19 @@ class JobEndings:
         if submission.state is SubmissionState.COMPLETED_REMOTE:
             await self._completed(job, submission)
         elif submission.state is SubmissionState.FAILED_REMOTE:
-            await self.without_result(job, submission, after_failure(submission))
+            await self.without_result(job, submission, after_failure)
             await self._jobs.settle_charges(job.id)
 
     async def without_result(
-        self, job: Job, submission: ProviderSubmission, verdict: Retry | GiveUp
+        self,
+        job: Job,
+        submission: ProviderSubmission,
+        policy: Callable[[ProviderSubmission, int], Retry | GiveUp],
     ) -> None:
         """Try again or give up, unless the job has ended or goes on with another attempt."""
         if job.is_final or job.open_submission_id not in (submission.id, None):
             return
-        match verdict:
+        match policy(submission, submission.attempt - job.attempts_forgiven):
             case Retry(delay_s):
                 reason = submission.error_message or "It is tried again."
                 await self._jobs.return_to_line(job.id, delay_s, reason)

@@ -134,7 +134,7 @@ class JobRunner:
             submission.state in (SubmissionState.REJECTED, SubmissionState.ABANDONED)
             and job.open_submission_id == submission.id
         ):
-            await self._endings.without_result(job, submission, after_refusal(submission))
+            await self._endings.without_result(job, submission, after_refusal)
 
     # --- doubt ---
 

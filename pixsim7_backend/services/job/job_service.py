@@ -564,6 +564,7 @@ class JobService:
             "is_paused": False,
             "waits_for_parent": False,
             "available_at": datetime.now(UTC),
+            "attempts_forgiven": job.attempts,
         }
         moved = await jobs.move(job.id, JobStatus.PENDING, **fresh)
         if moved is None:

@@ -7,14 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from pixsim7_backend.domain import Job, JobStatus, SubmissionState
+from pixsim7_backend.domain import ErrorKind, Job, JobStatus, SubmissionState
 from pixsim7_backend.domain.job import (
     IdempotencyMismatch,
     InvalidJob,
     JobNotFound,
     JobStateConflict,
 )
+from pixsim7_backend.domain.provider import ProviderError
 from pixsim7_backend.services.job.job_service import NewJob
+from pixsim7_backend.services.provider.submission_sender import SendOutcome
 from tests.services.conftest import Lab, together
 
 GOOD: dict[str, Any] = {"prompt": "sunset over mountains", "quality": "360p"}
@@ -222,6 +224,23 @@ async def test_a_failed_job_is_tried_again_and_counts_again(lab: Lab) -> None:
     with pytest.raises(JobStateConflict):
         await lab.services.jobs.retry_job(job.id, user)
     assert (await lab.services.users.get_user(user.id)).jobs_today == 2
+
+
+async def test_a_person_s_retry_has_all_its_attempts(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    job = await lab.make.job(user, params={**GOOD, "prompt": "a filtered-word here"})
+    await lab.completed(job)
+    await lab.sql("UPDATE provider_submissions SET attempt = 6")
+    await lab.sql("UPDATE jobs SET attempts = 6")
+    await lab.services.jobs.retry_job(job.id, user)
+    submission = await lab.reserved(job)
+    too_busy = ProviderError(ErrorKind.TRANSIENT, "Try later.")
+    outcome = SendOutcome("refused", submission.fence, error=too_busy)
+    await lab.services.runner._settle(submission.id, outcome)
+    waiting = await lab.job(job)
+    assert (waiting.status, waiting.attempts) == (JobStatus.PENDING, 7)
+    assert waiting.waiting_reason == "Try later."
 
 
 async def test_what_a_job_cost_is_counted_once_over_all_its_attempts(lab: Lab) -> None:
