@@ -13,8 +13,8 @@ from tests.workers.conftest import quick
 from tests.workers.lab import Lab, open_lab
 from tests.workers.processes import Zygote
 
-JOBS = 60
-GENERATION_S = 1.0
+JOBS = 200
+GENERATION_S = 0.5
 """Long enough that jobs overlap at the vendor even where sending one takes a while."""
 
 
