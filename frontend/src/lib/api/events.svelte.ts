@@ -89,11 +89,10 @@ export class EventStream {
 		this.#stopping?.abort();
 		this.#stopping = null;
 		this.#close();
-		clearTimeout(this.#away);
+		this.#hasReturned();
 		this.#channel?.close();
 		this.#channel = null;
-		this.#isLeader = false;
-		this.#isLive = this.#wasLive = this.isAway = false;
+		this.#isLeader = this.#isLive = this.#wasLive = false;
 		this.#position = null;
 	}
 
@@ -216,8 +215,14 @@ export class EventStream {
 		this.#isLive = isLive;
 		this.#wasLive ||= isLive;
 		if (this.#isLeader) this.#tellStatus();
+		if (isLive) this.#hasReturned();
+		// Counted from the first silence, however often it is tried again.
+		else this.#away ??= setTimeout(() => (this.isAway = true), AWAY_AFTER_MS);
+	}
+
+	#hasReturned() {
 		clearTimeout(this.#away);
-		if (isLive) this.isAway = false;
-		else this.#away = setTimeout(() => (this.isAway = true), AWAY_AFTER_MS);
+		this.#away = undefined;
+		this.isAway = false;
 	}
 }
