@@ -8,11 +8,14 @@ export type Question = {
 
 class Confirmation {
 	question = $state<Question | null>(null);
+	/** The dialog is loaded with the first question. */
+	wasAsked = $state(false);
 	#answer: ((isYes: boolean) => void) | null = null;
 
 	ask(question: Question): Promise<boolean> {
 		this.answer(false);
 		this.question = question;
+		this.wasAsked = true;
 		return new Promise((resolve) => (this.#answer = resolve));
 	}
 
