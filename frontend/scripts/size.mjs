@@ -25,6 +25,13 @@ const FONT = /geist-latin-wght-normal\.woff2$/;
 /** @type {Record<string, Chunk>} */
 const manifest = JSON.parse(readFileSync(join(CLIENT, '.vite/manifest.json'), 'utf8'));
 
+/** @param {string} key */
+function chunkOf(key) {
+	const chunk = manifest[key];
+	if (!chunk) throw new Error(`The manifest has no ${key}.`);
+	return chunk;
+}
+
 /** @param {string} file */
 const gz = (file) => gzipSync(readFileSync(join(CLIENT, file)), { level: 9 }).length;
 /** @param {string} file */
@@ -39,19 +46,19 @@ function closure(keys, found = new Set()) {
 	for (const key of keys) {
 		if (found.has(key)) continue;
 		found.add(key);
-		closure(manifest[key]?.imports ?? [], found);
+		closure(chunkOf(key).imports ?? [], found);
 	}
 	return found;
 }
 
 /** @param {Iterable<string>} keys */
 function scripts(keys) {
-	return [...keys].reduce((sum, key) => sum + gz(manifest[key].file), 0);
+	return [...keys].reduce((sum, key) => sum + gz(chunkOf(key).file), 0);
 }
 
 /** @param {Iterable<string>} keys */
 function styles(keys) {
-	const files = new Set([...keys].flatMap((key) => manifest[key].css ?? []));
+	const files = new Set([...keys].flatMap((key) => chunkOf(key).css ?? []));
 	return [...files].reduce((sum, file) => sum + gz(file), 0);
 }
 

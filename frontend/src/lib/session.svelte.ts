@@ -36,6 +36,20 @@ class Session {
 		else await queryClient.invalidateQueries();
 	}
 
+	/** The first administrator of a fresh server. Raises ApiError: refused, or done already. */
+	async setUp(body: Schema<'Setup'>): Promise<void> {
+		const { user } = await ok(api.POST('/api/v1/auth/setup', { body }));
+		this.presence = await ok(api.GET('/api/v1/auth/presence'));
+		this.#begin(user);
+	}
+
+	/** Raises ApiError. All other sessions and all API tokens end. */
+	async changePassword(current: string, next: string): Promise<void> {
+		const body = { current_password: current, new_password: next };
+		await ok(api.POST('/api/v1/auth/password', { body }));
+		this.#begin(await ok(api.GET('/api/v1/auth/me')));
+	}
+
 	/** Ends the session; leaves for the sign-in page, so nothing of it stays in memory. */
 	async signOut(): Promise<void> {
 		await ok(api.POST('/api/v1/auth/logout'));
@@ -59,7 +73,8 @@ class Session {
 		this.user = user;
 		this.hasEnded = false;
 		localStorage.setItem(LAST_USER, user.id);
-		events.start();
+		// With a one-time password nothing else is open yet.
+		if (!user.must_change_password) events.start();
 	}
 }
 

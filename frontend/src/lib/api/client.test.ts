@@ -66,7 +66,7 @@ describe('client', () => {
 		expect(error).toBeInstanceOf(ApiError);
 		expect(error).toMatchObject({ status: 429, code: 'limit_reached', request_id: 'r1' });
 		expect(error.retry_after).toBe(7);
-		expect(error.field('params.duration')).toBe('must be 5 or 8');
+		expect(error.field('params.duration')).toBe('Must be 5 or 8');
 		expect(error.field('prompt')).toBeNull();
 	});
 

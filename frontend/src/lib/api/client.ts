@@ -32,7 +32,8 @@ export class ApiError extends Error {
 
 	/** What is wrong with one input, by its dotted path, as a sentence for a Field. */
 	field(path: string): string | null {
-		return this.fields.find((problem) => problem.field === path)?.message ?? null;
+		const message = this.fields.find((problem) => problem.field === path)?.message;
+		return message ? message.charAt(0).toUpperCase() + message.slice(1) : null;
 	}
 }
 

@@ -487,7 +487,7 @@ export interface paths {
         };
         /**
          * Presence
-         * @description Who uses this browser, or nobody: for an app's first paint. Never 401.
+         * @description Who uses this browser, or nobody, and whether the installation is set up. Never 401.
          */
         get: operations["auth_presence"];
         put?: never;
@@ -532,7 +532,11 @@ export interface paths {
         get: operations["auth_list_sessions"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Revoke Other Sessions
+         * @description Sign out everywhere else.
+         */
+        delete: operations["auth_revoke_other_sessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -553,6 +557,26 @@ export interface paths {
          * @description Sign out elsewhere.
          */
         delete: operations["auth_revoke_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Setup
+         * @description Add the first administrator and sign them in by cookie. Works exactly once.
+         */
+        post: operations["auth_setup"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -680,6 +704,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Many
+         * @description One action on many jobs, each by itself, at most 500 in a call.
+         */
+        post: operations["jobs_change_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/counts": {
         parameters: {
             query?: never;
@@ -689,7 +733,7 @@ export interface paths {
         };
         /**
          * Counts
-         * @description How many of your jobs are in each status.
+         * @description How many of your jobs are in each status and group.
          */
         get: operations["jobs_counts"];
         put?: never;
@@ -711,7 +755,8 @@ export interface paths {
         put?: never;
         /**
          * Estimate
-         * @description What a job would cost and how long it may take; checked as acceptance would.
+         * @description What a run would cost, who could make it and when. What is wrong with it is told by field,
+         *     in an answer of 200: a form asks while it is being filled in.
          */
         post: operations["jobs_estimate"];
         delete?: never;
@@ -752,7 +797,8 @@ export interface paths {
         put?: never;
         /**
          * Cancel
-         * @description Cancel. A completion that already happened wins; what was not sent is never sent.
+         * @description Cancel, and with it what was to follow. A completion that already happened wins; what was
+         *     not sent is never sent.
          */
         post: operations["jobs_cancel"];
         delete?: never;
@@ -985,7 +1031,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List */
+        /**
+         * List
+         * @description Everybody, with what they used today (UTC).
+         */
         get: operations["users_list"];
         put?: never;
         /**
@@ -1062,6 +1111,26 @@ export interface paths {
          * @description A new role, password or state ends the person's sessions.
          */
         patch: operations["users_update"];
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Password
+         * @description A one-time password in place of the old one; the person's sessions and tokens end.
+         */
+        post: operations["users_reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/{user_id}/usage": {
@@ -1600,6 +1669,22 @@ export interface components {
              */
             state: "free" | "busy" | "unable" | "no_account";
         };
+        /**
+         * BulkAction
+         * @description What can be done to many jobs at once.
+         * @enum {string}
+         */
+        BulkAction: "cancel" | "pause" | "resume" | "retry" | "to_front";
+        /**
+         * BulkChange
+         * @description One action on the jobs of `ids`, or on all that `filter` finds and that it fits.
+         */
+        BulkChange: {
+            action: components["schemas"]["BulkAction"];
+            filter?: components["schemas"]["JobFilter"] | null;
+            /** Ids */
+            ids?: string[] | null;
+        };
         /** BulkDelete */
         BulkDelete: {
             /**
@@ -1636,11 +1721,6 @@ export interface components {
              * @description A workspace; null for none.
              */
             value: string | null;
-        };
-        /** BulkResult */
-        BulkResult: {
-            /** Changed */
-            changed: number;
         };
         /** BulkTag */
         BulkTag: {
@@ -1691,6 +1771,19 @@ export interface components {
              */
             credits: number | string | null;
         };
+        /** CurrentSession */
+        CurrentSession: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+        };
         /**
          * ErrorKind
          * @description The closed taxonomy of what a provider's refusal or failure means.
@@ -1726,6 +1819,23 @@ export interface components {
              * @example job:completed
              */
             type: string;
+        };
+        /**
+         * Features
+         * @description What this installation has, and where its bounds are.
+         */
+        Features: {
+            /** Max Batch */
+            max_batch: number;
+            /** Max Bulk */
+            max_bulk: number;
+            /** Public Url */
+            public_url: string | null;
+            /**
+             * Storage
+             * @enum {string}
+             */
+            storage: "directory" | "s3" | "gcs" | "azure";
         };
         /**
          * FieldProblemRead
@@ -1790,16 +1900,168 @@ export interface components {
             /** Name */
             name: string;
         };
+        /** JobAccount */
+        JobAccount: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+        };
         /**
          * JobBatch
-         * @description All of them are accepted, or none.
+         * @description All of them are accepted, or none; together at most 100 jobs.
          */
         JobBatch: {
             /** Jobs */
-            jobs: components["schemas"]["JobCreate"][];
+            jobs: components["schemas"]["JobRequest"][];
         };
-        /** JobCounts */
+        /** JobCancelled */
+        JobCancelled: {
+            /** @description Where the latest attempt was made. */
+            account: components["schemas"]["JobAccount"] | null;
+            /** Asset Id */
+            asset_id: string | null;
+            /** Asset Ids */
+            asset_ids: string[];
+            /** Attempts */
+            attempts: number;
+            /**
+             * Attention Code
+             * @description Set when a person has to decide.
+             */
+            attention_code: string | null;
+            /** Attention Message */
+            attention_message: string | null;
+            /**
+             * Available At
+             * Format: date-time
+             */
+            available_at: string;
+            /** Batch Id */
+            batch_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Cancelled Child Ids
+             * @description That were to follow it.
+             */
+            cancelled_child_ids: string[];
+            /** Charged Credits */
+            charged_credits: number;
+            /** Child Ids */
+            child_ids: string[];
+            /**
+             * Choices
+             * @description What may be done with it now. `retry_second_charge`: retry, saying that a second charge is accepted.
+             */
+            choices: ("cancel" | "pause" | "resume" | "to_front" | "retry" | "retry_second_charge" | "dismiss")[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Estimated Credits */
+            estimated_credits: number;
+            /**
+             * Eta S
+             * @description Expected seconds from now to the result.
+             */
+            eta_s: number | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** @description The list that it belongs to. */
+            group: components["schemas"]["JobGroup"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** @description Of the first medium that it was given. */
+            input_thumb: components["schemas"]["Thumb"] | null;
+            /** Is Paused */
+            is_paused: boolean;
+            /** Model */
+            model: string | null;
+            /** Name */
+            name: string | null;
+            operation_type: components["schemas"]["OperationType"];
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Parent Job Id */
+            parent_job_id: string | null;
+            /** Priority */
+            priority: number;
+            /**
+             * Progress
+             * @description 0 to 1, where the provider tells.
+             */
+            progress: number | null;
+            /** Prompt */
+            prompt: string;
+            /** Provider Id */
+            provider_id: string;
+            /** Provider Name */
+            provider_name: string;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** @description Why it is where it is. */
+            reason: components["schemas"]["ReasonRead"];
+            /**
+             * Reserved Credits
+             * @description Held for it now.
+             */
+            reserved_credits: number;
+            /**
+             * Returned Credits
+             * @description What came back when it ended.
+             */
+            returned_credits: number;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Started At */
+            started_at: string | null;
+            /** @description Finer than `status`. */
+            state: components["schemas"]["JobState"];
+            status: components["schemas"]["JobStatus"];
+            thumb: components["schemas"]["Thumb"] | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            user: components["schemas"]["Person"];
+            /**
+             * Waiting Reason
+             * @description Why it waits, in a sentence.
+             */
+            waiting_reason: string | null;
+            /** Waits For Parent */
+            waits_for_parent: boolean;
+            /** Workspace Id */
+            workspace_id: string | null;
+        };
+        /**
+         * JobCounts
+         * @description By status, by group (`failed` is both), and what else deserves a number.
+         */
         JobCounts: {
+            /**
+             * Active
+             * @default 0
+             */
+            active?: number;
             /**
              * Cancelled
              * @default 0
@@ -1811,10 +2073,25 @@ export interface components {
              */
             completed?: number;
             /**
+             * Done
+             * @default 0
+             */
+            done?: number;
+            /**
              * Failed
              * @default 0
              */
             failed?: number;
+            /**
+             * Needs Attention
+             * @default 0
+             */
+            needs_attention?: number;
+            /**
+             * Paused
+             * @default 0
+             */
+            paused?: number;
             /**
              * Pending
              * @default 0
@@ -1825,6 +2102,11 @@ export interface components {
              * @default 0
              */
             processing?: number;
+            /**
+             * Scheduled
+             * @default 0
+             */
+            scheduled?: number;
         };
         /**
          * JobCreate
@@ -1872,26 +2154,58 @@ export interface components {
             /** Workspace Id */
             workspace_id?: string | null;
         };
-        /** JobEstimate */
+        /**
+         * JobEstimate
+         * @description The odds before anything is spent. What cannot be told of an invalid request is null.
+         */
         JobEstimate: {
+            /** Accounts Able */
+            accounts_able: number;
+            /**
+             * Ahead
+             * @description Jobs before it in line.
+             */
+            ahead: number;
+            /** Count */
+            count: number;
             /**
              * Credits
-             * @description In the provider account's own credits.
+             * @description Of all of it, in the account's own credits.
              */
-            credits: number;
+            credits: number | null;
+            /** Credits Each */
+            credits_each: number | null;
             /**
              * Eta S
-             * @description Expected seconds from acceptance to result.
+             * @description Expected seconds to the first result, line included.
              */
-            eta_s: number;
+            eta_s: number | null;
             /** Is Exact */
             is_exact: boolean;
             /** Note */
             note: string;
             operation_type: components["schemas"]["OperationType"];
-            output: components["schemas"]["MediaType"];
+            output: components["schemas"]["MediaType"] | null;
+            /** Payers */
+            payers: components["schemas"]["PayerRead"][];
+            /**
+             * Price Unit
+             * @enum {string}
+             */
+            price_unit: "credits" | "none";
+            /**
+             * Problems
+             * @description By field; `quota` and `account` stand for what is no field.
+             */
+            problems: components["schemas"]["FieldProblemRead"][];
             /** Provider Id */
             provider_id: string;
+            quota: components["schemas"]["QuotaStatus"];
+            /**
+             * Run S
+             * @description Expected seconds of making alone.
+             */
+            run_s: number | null;
         };
         /**
          * JobExplanation
@@ -1909,11 +2223,49 @@ export interface components {
             /** Reason Code */
             reason_code: string;
         };
-        /** JobList */
-        JobList: {
-            /** Items */
-            items: components["schemas"]["JobRead"][];
+        /**
+         * JobFilter
+         * @description What is left out does not matter.
+         */
+        JobFilter: {
+            /**
+             * All Users
+             * @description Everybody's; administrators only.
+             * @default false
+             */
+            all_users?: boolean;
+            /** Batch Id */
+            batch_id?: string | null;
+            /** Needs Attention */
+            needs_attention?: boolean | null;
+            operation_type?: components["schemas"]["OperationType"] | null;
+            /** Parent Job Id */
+            parent_job_id?: string | null;
+            /** Provider Id */
+            provider_id?: string | null;
+            /**
+             * Q
+             * @description Part of prompt or name.
+             */
+            q?: string | null;
+            /** @description `active`: waiting or under way. `scheduled`: not before a later time. `done`: completed or cancelled. */
+            state?: components["schemas"]["JobGroup"] | null;
+            /** Status */
+            status?: components["schemas"]["JobStatus"][];
+            /**
+             * User Id
+             * @description Of this person; administrators only.
+             */
+            user_id?: string | null;
+            /** Workspace Id */
+            workspace_id?: string | null;
         };
+        /**
+         * JobGroup
+         * @description The four lists that a queue is shown in.
+         * @enum {string}
+         */
+        JobGroup: "active" | "scheduled" | "failed" | "done";
         /** JobPage */
         JobPage: {
             /** Items */
@@ -1924,10 +2276,17 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** JobRead */
+        /**
+         * JobRead
+         * @description Of other people's jobs, administrators see neither words nor media.
+         */
         JobRead: {
+            /** @description Where the latest attempt was made. */
+            account: components["schemas"]["JobAccount"] | null;
             /** Asset Id */
             asset_id: string | null;
+            /** Asset Ids */
+            asset_ids: string[];
             /** Attempts */
             attempts: number;
             /**
@@ -1948,6 +2307,13 @@ export interface components {
             cancel_requested_at: string | null;
             /** Charged Credits */
             charged_credits: number;
+            /** Child Ids */
+            child_ids: string[];
+            /**
+             * Choices
+             * @description What may be done with it now. `retry_second_charge`: retry, saying that a second charge is accepted.
+             */
+            choices: ("cancel" | "pause" | "resume" | "to_front" | "retry" | "retry_second_charge" | "dismiss")[];
             /**
              * Created At
              * Format: date-time
@@ -1959,17 +2325,26 @@ export interface components {
             error_message: string | null;
             /** Estimated Credits */
             estimated_credits: number;
-            /** Eta S */
+            /**
+             * Eta S
+             * @description Expected seconds from now to the result.
+             */
             eta_s: number | null;
             /** Finished At */
             finished_at: string | null;
+            /** @description The list that it belongs to. */
+            group: components["schemas"]["JobGroup"];
             /**
              * Id
              * Format: uuid
              */
             id: string;
+            /** @description Of the first medium that it was given. */
+            input_thumb: components["schemas"]["Thumb"] | null;
             /** Is Paused */
             is_paused: boolean;
+            /** Model */
+            model: string | null;
             /** Name */
             name: string | null;
             operation_type: components["schemas"]["OperationType"];
@@ -1986,18 +2361,43 @@ export interface components {
              * @description 0 to 1, where the provider tells.
              */
             progress: number | null;
+            /** Prompt */
+            prompt: string;
             /** Provider Id */
             provider_id: string;
+            /** Provider Name */
+            provider_name: string;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** @description Why it is where it is. */
+            reason: components["schemas"]["ReasonRead"];
+            /**
+             * Reserved Credits
+             * @description Held for it now.
+             */
+            reserved_credits: number;
+            /**
+             * Returned Credits
+             * @description What came back when it ended.
+             */
+            returned_credits: number;
             /** Scheduled At */
             scheduled_at: string | null;
             /** Started At */
             started_at: string | null;
+            /** @description Finer than `status`. */
+            state: components["schemas"]["JobState"];
             status: components["schemas"]["JobStatus"];
+            thumb: components["schemas"]["Thumb"] | null;
             /**
              * Updated At
              * Format: date-time
              */
             updated_at: string;
+            user: components["schemas"]["Person"];
             /**
              * Waiting Reason
              * @description Why it waits, in a sentence.
@@ -2008,6 +2408,63 @@ export interface components {
             /** Workspace Id */
             workspace_id: string | null;
         };
+        /**
+         * JobRequest
+         * @description One request, made once or several times.
+         * @example {
+         *       "name": "Opening shot",
+         *       "operation_type": "text_to_video",
+         *       "params": {
+         *         "duration": 5,
+         *         "prompt": "sunset over mountains",
+         *         "quality": "720p"
+         *       },
+         *       "provider_id": "local"
+         *     }
+         */
+        JobRequest: {
+            /**
+             * Count
+             * @description How many jobs. With a seed in `params` they count up from it; without, each has one of its own.
+             * @default 1
+             */
+            count?: number;
+            /** Name */
+            name?: string | null;
+            operation_type: components["schemas"]["OperationType"];
+            /**
+             * Params
+             * @description Of the operation's own schema. Media are named by asset id or https URL.
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /**
+             * Parent Job Id
+             * @description Wait until this job of yours has completed.
+             */
+            parent_job_id?: string | null;
+            /**
+             * Priority
+             * @description 0 is served first, 10 last.
+             * @default 5
+             */
+            priority?: number;
+            /** Provider Id */
+            provider_id: string;
+            /**
+             * Scheduled At
+             * @description Not before this time; it must say its time zone.
+             */
+            scheduled_at?: string | null;
+            /**
+             * Seeds
+             * @description One job for each; `count` is not looked at.
+             */
+            seeds?: number[] | null;
+            /** Workspace Id */
+            workspace_id?: string | null;
+        };
         /** JobRetry */
         JobRetry: {
             /**
@@ -2017,6 +2474,12 @@ export interface components {
              */
             accept_second_charge?: boolean;
         };
+        /**
+         * JobState
+         * @description Where a job stands, as people see it: finer than its status, and never stored.
+         * @enum {string}
+         */
+        JobState: "scheduled" | "waiting" | "paused" | "sending" | "running" | "attention" | "completed" | "failed" | "cancelled";
         /**
          * JobStatus
          * @enum {string}
@@ -2038,6 +2501,16 @@ export interface components {
             scheduled_at?: string | null;
             /** Workspace Id */
             workspace_id?: string | null;
+        };
+        /** JobsCreated */
+        JobsCreated: {
+            /**
+             * Batch Id
+             * Format: uuid
+             */
+            batch_id: string;
+            /** Items */
+            items: components["schemas"]["JobRead"][];
         };
         /**
          * Login
@@ -2079,6 +2552,14 @@ export interface components {
             note: string;
             /** Operations */
             operations: components["schemas"]["OperationType"][];
+        };
+        /** OneTimePassword */
+        OneTimePassword: {
+            /**
+             * Password
+             * @description Shown this once; it has to be changed at the next sign-in.
+             */
+            password: string;
         };
         /** OperationList */
         OperationList: {
@@ -2153,15 +2634,58 @@ export interface components {
              */
             new_password: string;
         };
+        /** PayerRead */
+        PayerRead: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** Code */
+            code: string;
+            /**
+             * Credits Free
+             * @description null: nothing limits it.
+             */
+            credits_free: number | null;
+            /** Is Able */
+            is_able: boolean;
+            /** Name */
+            name: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /** Person */
+        Person: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Username */
+            username: string;
+        };
         /**
          * Presence
-         * @description Who uses this browser, for the first paint of an app. Never an error.
+         * @description Who uses this browser, and what an app has to know before its first paint.
          */
         Presence: {
+            features: components["schemas"]["Features"];
+            /** Instance Name */
+            instance_name: string;
             /** Max Upload Bytes */
             max_upload_bytes: number;
+            /** Needs Setup */
+            needs_setup: boolean;
+            quota: components["schemas"]["QuotaStatus"] | null;
             /** Scopes */
             scopes: string[];
+            session: components["schemas"]["CurrentSession"] | null;
+            /**
+             * Setup Needs Token
+             * @description False when asked from the machine itself.
+             */
+            setup_needs_token: boolean;
             user: components["schemas"]["UserRead"] | null;
             /** Version */
             version: string;
@@ -2287,6 +2811,40 @@ export interface components {
             summary: string;
         };
         /**
+         * QuotaStatus
+         * @description What is used of each quota; a limit of null is none.
+         */
+        QuotaStatus: {
+            /** Accounts */
+            accounts: number;
+            /** Asset Count */
+            asset_count: number;
+            /** Jobs Left Today */
+            jobs_left_today: number | null;
+            /** Jobs Running */
+            jobs_running: number;
+            /** Jobs Today */
+            jobs_today: number;
+            /** Max Accounts */
+            max_accounts: number | null;
+            /** Max Assets */
+            max_assets: number | null;
+            /** Max Concurrent Jobs */
+            max_concurrent_jobs: number | null;
+            /** Max Daily Jobs */
+            max_daily_jobs: number | null;
+            /** Max Storage Bytes */
+            max_storage_bytes: number | null;
+            /**
+             * Renews At
+             * Format: date-time
+             * @description When the jobs of the day start again.
+             */
+            renews_at: string;
+            /** Storage Used Bytes */
+            storage_used_bytes: number;
+        };
+        /**
          * Quotas
          * @description Left out: unchanged, or the installation's default. null: no limit.
          */
@@ -2318,6 +2876,13 @@ export interface components {
             /** Max Storage Bytes */
             max_storage_bytes: number | null;
         };
+        /** ReasonRead */
+        ReasonRead: {
+            /** Code */
+            code: string;
+            /** Sentence */
+            sentence: string;
+        };
         /** Refresh */
         Refresh: {
             /**
@@ -2338,6 +2903,12 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Device
+             * @default
+             * @example Firefox on Linux
+             */
+            device?: string;
             /**
              * Expires At
              * Format: date-time
@@ -2360,6 +2931,11 @@ export interface components {
              * Format: date-time
              */
             last_seen_at: string;
+            /**
+             * Place
+             * @description Not known: addresses are not looked up.
+             */
+            place?: string | null;
             /** User Agent */
             user_agent: string | null;
         };
@@ -2372,6 +2948,35 @@ export interface components {
             settings: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Setup
+         * @description The first administrator of a fresh installation.
+         */
+        Setup: {
+            /** Email */
+            email: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+            /**
+             * Token
+             * @description As `pixsim7 serve` printed it; not needed on the machine that runs it.
+             */
+            token?: string | null;
+            /** Username */
+            username: string;
+        };
+        /** SkippedRead */
+        SkippedRead: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+            /** Sentence */
+            sentence: string;
         };
         /** SubmissionList */
         SubmissionList: {
@@ -2437,6 +3042,32 @@ export interface components {
          * @enum {string}
          */
         SyncStatus: "remote" | "downloading" | "downloaded" | "error";
+        /**
+         * Thumb
+         * @description As little of an asset as a tile needs. The links are signed and run out.
+         */
+        Thumb: {
+            /**
+             * Asset Id
+             * Format: uuid
+             */
+            asset_id: string;
+            /** Colour */
+            colour: string | null;
+            /** Duration S */
+            duration_s: number | null;
+            /** Height */
+            height: number | null;
+            media_type: components["schemas"]["MediaType"];
+            /** Preview */
+            preview: string | null;
+            /** Thumbhash */
+            thumbhash: string | null;
+            /** Thumbnail */
+            thumbnail: string | null;
+            /** Width */
+            width: number | null;
+        };
         /**
          * TokenCreate
          * @example {
@@ -2585,6 +3216,29 @@ export interface components {
             /** Storage Bytes Added */
             storage_bytes_added: number;
         };
+        /** UsageToday */
+        UsageToday: {
+            /**
+             * Credits Spent
+             * @default 0
+             */
+            credits_spent?: number;
+            /**
+             * Jobs Completed
+             * @default 0
+             */
+            jobs_completed?: number;
+            /**
+             * Jobs Created
+             * @default 0
+             */
+            jobs_created?: number;
+            /**
+             * Jobs Failed
+             * @default 0
+             */
+            jobs_failed?: number;
+        };
         /**
          * UserCreate
          * @example {
@@ -2614,7 +3268,7 @@ export interface components {
         /** UserPage */
         UserPage: {
             /** Items */
-            items: components["schemas"]["UserRead"][];
+            items: components["schemas"]["UserRow"][];
             /**
              * Next Cursor
              * @description Give it as `cursor` to go on; null on the last page.
@@ -2646,6 +3300,11 @@ export interface components {
             jobs_today: number;
             /** Last Login At */
             last_login_at: string | null;
+            /**
+             * Must Change Password
+             * @description Nothing else may be done before.
+             */
+            must_change_password: boolean;
             quotas: components["schemas"]["QuotasRead"];
             role: components["schemas"]["UserRole"];
             /** Storage Used Bytes */
@@ -2658,6 +3317,49 @@ export interface components {
          * @enum {string}
          */
         UserRole: "admin" | "user" | "guest";
+        /**
+         * UserRow
+         * @description A person as administrators list them.
+         */
+        UserRow: {
+            /** Asset Count */
+            asset_count: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is Active */
+            is_active: boolean;
+            /**
+             * Jobs Today
+             * @description Jobs accepted since 00:00 UTC.
+             */
+            jobs_today: number;
+            /** Last Login At */
+            last_login_at: string | null;
+            /** Last Seen At */
+            last_seen_at: string | null;
+            /**
+             * Must Change Password
+             * @description Nothing else may be done before.
+             */
+            must_change_password: boolean;
+            quotas: components["schemas"]["QuotasRead"];
+            role: components["schemas"]["UserRole"];
+            /** Storage Used Bytes */
+            storage_used_bytes: number;
+            today: components["schemas"]["UsageToday"];
+            /** Username */
+            username: string;
+        };
         /**
          * UserUpdate
          * @description Only what is given changes.
@@ -2750,6 +3452,30 @@ export interface components {
              */
             name?: string;
         };
+        /** BulkResult */
+        pixsim7_backend__api__schemas__asset__BulkResult: {
+            /** Changed */
+            changed: number;
+        };
+        /** BulkResult */
+        pixsim7_backend__api__schemas__job__BulkResult: {
+            /**
+             * Cancelled Children
+             * @description That were to follow a cancelled one.
+             */
+            cancelled_children: number;
+            /** Done */
+            done: number;
+            /** Matched */
+            matched: number;
+            /**
+             * Remaining
+             * @description Beyond the 500 of one call: ask again while some are done.
+             */
+            remaining: number;
+            /** Skipped */
+            skipped: components["schemas"]["SkippedRead"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -2795,7 +3521,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2958,7 +3684,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3736,7 +4462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3827,7 +4553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3923,7 +4649,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3998,7 +4724,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BulkResult"];
+                    "application/json": components["schemas"]["pixsim7_backend__api__schemas__asset__BulkResult"];
                 };
             };
             /** @description The request cannot be read */
@@ -4019,7 +4745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4132,7 +4858,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4208,7 +4934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4291,7 +5017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4389,7 +5115,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4494,7 +5220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4595,7 +5321,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4700,7 +5426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4821,7 +5547,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4922,7 +5648,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5037,7 +5763,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5295,7 +6021,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5371,7 +6097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5445,7 +6171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5523,7 +6249,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5597,7 +6323,79 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_revoke_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5671,7 +6469,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5682,6 +6480,93 @@ export interface operations {
             };
             /** @description No such session */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Setup"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The setup token is missing or wrong; Cookies need https here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This installation has an administrator already; The e-mail or the username is taken */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5754,7 +6639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5832,7 +6717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5906,7 +6791,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5992,7 +6877,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6072,7 +6957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6113,17 +6998,25 @@ export interface operations {
     jobs_list: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items on a page. */
-                limit?: number;
+                /** @description `active`: waiting or under way. `scheduled`: not before a later time. `done`: completed or cancelled. */
+                state?: components["schemas"]["JobGroup"] | null;
                 status?: components["schemas"]["JobStatus"][];
+                /** @description Part of prompt or name. */
+                q?: string | null;
                 workspace_id?: string | null;
                 provider_id?: string | null;
                 operation_type?: components["schemas"]["OperationType"] | null;
                 batch_id?: string | null;
                 parent_job_id?: string | null;
                 needs_attention?: boolean | null;
+                /** @description Everybody's; administrators only. */
+                all_users?: boolean;
+                /** @description Of this person; administrators only. */
+                user_id?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items on a page. */
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -6158,7 +7051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description Not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6239,7 +7132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6308,7 +7201,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobList"];
+                    "application/json": components["schemas"]["JobsCreated"];
                 };
             };
             /** @description The request cannot be read */
@@ -6329,7 +7222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6376,9 +7269,90 @@ export interface operations {
             };
         };
     };
-    jobs_counts: {
+    jobs_change_many: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["pixsim7_backend__api__schemas__job__BulkResult"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_counts: {
+        parameters: {
+            query?: {
+                /** @description Everybody's; administrators only. */
+                all_users?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6412,7 +7386,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description Not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6459,7 +7433,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobCreate"];
+                "application/json": components["schemas"]["JobRequest"];
             };
         };
         responses: {
@@ -6490,7 +7464,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6499,7 +7473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job cannot be accepted as it is */
+            /** @description The input is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6566,7 +7540,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6655,7 +7629,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6728,7 +7702,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobCancelled"];
                 };
             };
             /** @description The request cannot be read */
@@ -6749,7 +7723,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6843,7 +7817,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6937,7 +7911,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7022,7 +7996,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7107,7 +8081,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7201,7 +8175,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7299,7 +8273,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7402,7 +8376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7485,7 +8459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7559,7 +8533,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7635,7 +8609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7720,7 +8694,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7774,6 +8748,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Items on a page. */
                 limit?: number;
+                /** @description Part of the e-mail or the username. */
+                q?: string | null;
             };
             header?: never;
             path?: never;
@@ -7973,7 +8949,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8059,7 +9035,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8372,6 +9348,91 @@ export interface operations {
             };
         };
     };
+    users_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimePassword"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     users_usage: {
         parameters: {
             query?: {
@@ -8496,7 +9557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8574,7 +9635,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8659,7 +9720,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8742,7 +9803,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8831,7 +9892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -27,7 +27,7 @@ const BASE =
 	'aria-disabled:cursor-not-allowed pointer-coarse:min-h-11';
 
 const VARIANTS: Record<ButtonVariant, string> = {
-	solid: 'bg-solid text-on-solid hover:bg-ink2 aria-disabled:bg-s3 aria-disabled:text-ink3',
+	solid: 'bg-solid text-on-solid hover:bg-solid/88 aria-disabled:bg-s3 aria-disabled:text-ink3',
 	soft: 'bg-s2 text-ink hover:bg-s3 aria-disabled:bg-s2 aria-disabled:text-ink3',
 	ghost: 'text-ink2 hover:bg-s2 hover:text-ink aria-disabled:text-ink3',
 	outline: 'border border-line2 text-ink hover:bg-s2 aria-disabled:text-ink3',
