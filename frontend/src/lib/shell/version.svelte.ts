@@ -1,5 +1,6 @@
 import { beforeNavigate } from '$app/navigation';
 import { updated } from '$app/state';
+import { events } from '#lib/api/live.ts';
 import { toastOffer } from '#lib/ui/toasts.ts';
 
 const RELOADED = 'pixsim7:reloaded-for-chunk';
@@ -15,6 +16,13 @@ export function watchVersion() {
 
 	beforeNavigate(({ willUnload, to }) => {
 		if (updated.current && !willUnload && to?.url) location.href = to.url.href;
+	});
+
+	let wasAway = false;
+	$effect(() => {
+		// A server that comes back may be a newer one.
+		if (wasAway && !events.isAway) void check();
+		wasAway = events.isAway;
 	});
 
 	$effect(() => {
