@@ -1,0 +1,31 @@
+import { queryOptions } from '@tanstack/svelte-query';
+import { api, ok } from './client.ts';
+
+/** First words of query keys. An event about a thing makes everything under its word stale. */
+export const KEYS = {
+	jobs: ['jobs'],
+	jobCounts: ['jobs', 'counts'],
+	assets: ['assets'],
+	workspaces: ['workspaces'],
+	accounts: ['accounts'],
+	operations: ['operations'],
+	usage: ['usage']
+} as const;
+
+export const jobCountsQuery = () =>
+	queryOptions({
+		queryKey: KEYS.jobCounts,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/jobs/counts', { signal }))
+	});
+
+export const operationsQuery = () =>
+	queryOptions({
+		queryKey: KEYS.operations,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/operations', { signal }))
+	});
+
+export const workspacesQuery = () =>
+	queryOptions({
+		queryKey: KEYS.workspaces,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/workspaces', { signal }))
+	});

@@ -1,0 +1,43 @@
+import { beforeNavigate } from '$app/navigation';
+import { updated } from '$app/state';
+import { events } from '#lib/api/live.ts';
+import { toastOffer } from '#lib/ui/toasts.ts';
+
+const RELOADED = 'pixsim7:reloaded-for-chunk';
+
+/** For the root layout: offers a new version when one was installed, and loads it at the latest
+ * with the next page. */
+export function watchVersion() {
+	async function check() {
+		if (document.visibilityState !== 'visible') return;
+		if (await updated.check())
+			toastOffer('version', 'A new version is ready', 'Reload', () => location.reload());
+	}
+
+	beforeNavigate(({ willUnload, to }) => {
+		if (updated.current && !willUnload && to?.url) location.href = to.url.href;
+	});
+
+	let wasAway = false;
+	$effect(() => {
+		// A server that comes back may be a newer one.
+		if (wasAway && !events.isAway) void check();
+		wasAway = events.isAway;
+	});
+
+	$effect(() => {
+		const stopping = new AbortController();
+		const { signal } = stopping;
+		document.addEventListener('visibilitychange', () => void check(), { signal });
+		addEventListener('vite:preloadError', reloadOnce, { signal });
+		return () => stopping.abort();
+	});
+}
+
+/** A part of the app is gone from the server: an old page after an update. Never in a circle. */
+function reloadOnce(event: Event) {
+	if (sessionStorage.getItem(RELOADED) === location.href) return;
+	sessionStorage.setItem(RELOADED, location.href);
+	event.preventDefault();
+	location.reload();
+}
