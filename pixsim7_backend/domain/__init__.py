@@ -9,7 +9,7 @@ from pixsim7_backend.domain.account import (
 from pixsim7_backend.domain.asset import ASSET_SYNC, Asset, AssetFile, AssetLink, Blob
 from pixsim7_backend.domain.base import Base
 from pixsim7_backend.domain.event import Event
-from pixsim7_backend.domain.installation import InstallationFact
+from pixsim7_backend.domain.installation import InstallationFact, WorkerBeat
 from pixsim7_backend.domain.job import JOB_STATUS, IdempotencyKey, Job
 from pixsim7_backend.domain.submission import (
     SUBMISSION_STATE,
@@ -20,7 +20,9 @@ from pixsim7_backend.domain.submission import (
 from pixsim7_backend.domain.user import (
     ApiToken,
     DailyUsage,
+    Preset,
     RefreshGeneration,
+    SavedView,
     User,
     UserSession,
     Workspace,
@@ -60,11 +62,13 @@ __all__ = [
     "JobStatus",
     "MediaType",
     "OperationType",
+    "Preset",
     "ProviderAccount",
     "ProviderSubmission",
     "ProviderUpload",
     "RefreshGeneration",
     "Reservation",
+    "SavedView",
     "SubmissionClass",
     "SubmissionEvidence",
     "SubmissionState",
@@ -73,5 +77,6 @@ __all__ = [
     "UserRole",
     "UserSession",
     "VideoStatus",
+    "WorkerBeat",
     "Workspace",
 ]

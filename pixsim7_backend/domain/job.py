@@ -79,6 +79,7 @@ class Job(Base, Timestamps):
             "parent_job_id",
             postgresql_where=text("parent_job_id IS NOT NULL"),
         ),
+        Index("ix_jobs_created_at", "created_at", postgresql_using="brin"),
         Index("ix_jobs_batch_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
     )
 
