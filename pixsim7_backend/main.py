@@ -42,11 +42,12 @@ PUBLIC = frozenset(
         f"{PREFIX}/auth/refresh",
         f"{PREFIX}/auth/logout",
         f"{PREFIX}/auth/presence",
+        f"{PREFIX}/auth/setup",
         f"{PREFIX}/callbacks/{{provider_id}}/{{account_id}}",
     }
 )
 """The only routes without a credential; tokens and signatures are checked inside, and `presence`
-tells a stranger only that there is nobody."""
+tells a stranger only that there is nobody, or nobody yet."""
 
 
 class UnguardedRoute(RuntimeError):

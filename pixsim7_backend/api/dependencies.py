@@ -14,7 +14,7 @@ from pixsim7_backend.api.errors import BadRequest, InternalError, problems
 from pixsim7_backend.api.schemas.base import PageParams
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
-from pixsim7_backend.domain.user import User, UserNotFound
+from pixsim7_backend.domain.user import PasswordChangeRequired, User, UserNotFound
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.infrastructure.events.feed import EventFeed
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
@@ -25,6 +25,7 @@ from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.user.auth_service import AuthService, Principal
+from pixsim7_backend.services.user.setup_service import SetupService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
 from pixsim7_backend.shared.config import Settings
@@ -111,6 +112,10 @@ def _users(services: ServicesDep) -> UserService:
     return services.users
 
 
+def _setup(services: ServicesDep) -> SetupService:
+    return services.setup
+
+
 def _auth(services: ServicesDep) -> AuthService:
     return services.auth
 
@@ -134,6 +139,7 @@ AccountSvc = Annotated[AccountService, Depends(_accounts)]
 ProviderSvc = Annotated[ProviderService, Depends(_providers)]
 RegistryDep = Annotated[ProviderRegistry, Depends(_registry)]
 UserSvc = Annotated[UserService, Depends(_users)]
+SetupSvc = Annotated[SetupService, Depends(_setup)]
 AuthSvc = Annotated[AuthService, Depends(_auth)]
 WorkspaceSvc = Annotated[WorkspaceService, Depends(_workspaces)]
 StoreDep = Annotated[BlobStore, Depends(_store)]
@@ -190,11 +196,17 @@ MaybePrincipal = Annotated[Principal | None, Depends(find_principal)]
 
 def _needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, User]]:
     async def check(principal: CurrentPrincipal) -> User:
+        _require_own_password(principal)
         if not any(principal.may(scope) for scope in scopes):
             raise MissingScope(f"This needs a token with the scope {scopes[0]}.")
         return principal.user
 
     return check
+
+
+def _require_own_password(principal: Principal) -> None:
+    if principal.user.must_change_password:
+        raise PasswordChangeRequired("Set a password of your own at /auth/password.")
 
 
 # Whoever may change things may look at them.
@@ -219,17 +231,34 @@ async def _session_user(principal: CurrentPrincipal) -> Principal:
     return principal
 
 
+async def _settled_session(principal: Annotated[Principal, Depends(_session_user)]) -> Principal:
+    _require_own_password(principal)
+    return principal
+
+
 AdminUser = Annotated[User, Depends(_admin)]
-SignedIn = Annotated[Principal, Depends(_session_user)]
+AnySession = Annotated[Principal, Depends(_session_user)]
+"""A person with a session, also one whose password is still a one-time one."""
+SignedIn = Annotated[Principal, Depends(_settled_session)]
 """A person with a session: API tokens cannot make tokens or change passwords."""
+
+
+_FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
+
+
+def is_local(request: Request) -> bool:
+    """Whether it was sent on this machine, to a name of this machine.
+
+    Behind a proxy here everybody comes from loopback; what proxies add only ever counts against.
+    """
+    host = request.client.host if request.client else ""
+    is_passed_on = not _FORWARDED.isdisjoint(request.headers)
+    return host in LOOPBACK and request.url.hostname in LOOPBACK and not is_passed_on
 
 
 async def local_or_signed_in(request: Request, principal: MaybePrincipal) -> None:
     """For metrics and documentation: loopback, or anybody signed in."""
-    host = request.client.host if request.client else ""
-    # By name too: behind a proxy on this machine everybody comes from loopback.
-    is_local = host in LOOPBACK and request.url.hostname in LOOPBACK
-    if not is_local and principal is None:
+    if not is_local(request) and principal is None:
         raise Unauthenticated("Sign in, or ask from this machine.")
 
 
@@ -262,6 +291,13 @@ async def find_viewer(services: Services, user_id: UUID, viewer_id: UUID) -> Use
 
 
 SIGNED_IN_PROBLEMS = problems(
-    Unauthenticated, TokenInUrl, MissingScope, InvalidInput, BadRequest, Unavailable, InternalError
+    Unauthenticated,
+    TokenInUrl,
+    MissingScope,
+    PasswordChangeRequired,
+    InvalidInput,
+    BadRequest,
+    Unavailable,
+    InternalError,
 )
 """What any route for signed-in people may answer."""

@@ -27,6 +27,7 @@ from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.provider.submission_sender import SubmissionSender
 from pixsim7_backend.services.user.auth_service import AuthService
+from pixsim7_backend.services.user.setup_service import SetupService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
 from pixsim7_backend.shared.config import Settings
@@ -38,6 +39,7 @@ class Services:
 
     auth: AuthService
     users: UserService
+    setup: SetupService
     workspaces: WorkspaceService
     registry: ProviderRegistry
     accounts: AccountService
@@ -92,6 +94,7 @@ def build_services(
     return Services(
         auth=AuthService(database, passwords, keys),
         users=users,
+        setup=SetupService(database, users),
         workspaces=WorkspaceService(database),
         registry=registry,
         accounts=accounts,

@@ -20,7 +20,13 @@ from sqlalchemy.types import Text
 
 from pixsim7_backend.domain.base import Base, CreatedAt, EnumText, Id, Timestamps, one_of
 from pixsim7_backend.domain.vocabulary import OperationType, UserRole
-from pixsim7_backend.shared.errors import Conflict, Forbidden, LimitReached, NotFound, Unauthenticated
+from pixsim7_backend.shared.errors import (
+    Conflict,
+    Forbidden,
+    LimitReached,
+    NotFound,
+    Unauthenticated,
+)
 
 
 class User(Base, Timestamps):

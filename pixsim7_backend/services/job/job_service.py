@@ -48,6 +48,7 @@ from pixsim7_backend.shared.ids import new_id
 from pixsim7_backend.shared.pagination import Page, decode_cursor, page_of
 
 MAX_BATCH = 100
+MAX_BULK = 500
 
 
 class InputLibrary(Protocol):

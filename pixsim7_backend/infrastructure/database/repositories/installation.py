@@ -1,6 +1,6 @@
 """Facts of the installation in SQL."""
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,3 +25,13 @@ class InstallationRepository:
         """Keep a fact; one that is there already stays."""
         row = insert(InstallationFact).values(name=name, value=value)
         await self._session.execute(row.on_conflict_do_nothing())
+
+    async def replace(self, name: str, value: str) -> None:
+        """Keep a fact in place of the one of this name."""
+        row = insert(InstallationFact).values(name=name, value=value)
+        await self._session.execute(
+            row.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+        )
+
+    async def forget(self, name: str) -> None:
+        await self._session.execute(delete(InstallationFact).where(InstallationFact.name == name))

@@ -1,12 +1,25 @@
 """People, sessions, tokens, workspaces and usage in SQL."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, case, cast, delete, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -47,8 +60,17 @@ class UserRepository:
         # A username may look like somebody's e-mail; the e-mail wins.
         return next((row for row in rows if row.email.lower() == wanted), rows[0] if rows else None)
 
-    async def list_after(self, after: UUID | None, limit: int) -> Sequence[User]:
+    async def list_after(
+        self, after: UUID | None, limit: int, query: str | None = None
+    ) -> Sequence[User]:
         statement = select(User).order_by(User.id).limit(limit)
+        if query:
+            statement = statement.where(
+                or_(
+                    User.email.icontains(query, autoescape=True),
+                    User.username.icontains(query, autoescape=True),
+                )
+            )
         if after is not None:
             statement = statement.where(User.id > after)
         return (await self._session.scalars(statement)).all()
@@ -80,6 +102,14 @@ class UserRepository:
         await self._session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended('admins', 0))")
         )
+
+    async def lock_table(self) -> None:
+        """Nobody else adds or changes people until the transaction ends; reading goes on."""
+        await self._session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+
+    async def has_admin(self) -> bool:
+        statement = select(exists().where(User.role == UserRole.ADMIN))
+        return bool(await self._session.scalar(statement))
 
     async def count_active_admins(self) -> int:
         statement = select(func.count()).where(User.role == UserRole.ADMIN, User.is_active)
@@ -144,6 +174,12 @@ class UserRepository:
             )
         )
 
+    async def usage_today(self, user_ids: Sequence[UUID]) -> dict[UUID, DailyUsage]:
+        statement = select(DailyUsage).where(
+            DailyUsage.user_id.in_(user_ids), DailyUsage.day == TODAY
+        )
+        return {row.user_id: row for row in await self._session.scalars(statement)}
+
     async def usage(self, user_id: UUID, days: int) -> Sequence[DailyUsage]:
         statement = (
             select(DailyUsage)
@@ -206,6 +242,18 @@ class SessionRepository:
             )
             .values(last_seen_at=func.now())
         )
+
+    async def last_seen(self, user_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+        """The latest use of any session or token of each person."""
+        by_session = select(UserSession.user_id, UserSession.last_seen_at.label("at"))
+        by_token = select(ApiToken.user_id, ApiToken.last_used_at)
+        used = union_all(by_session, by_token).subquery()
+        statement = (
+            select(used.c.user_id, func.max(used.c.at))
+            .where(used.c.user_id.in_(user_ids), used.c.at.is_not(None))
+            .group_by(used.c.user_id)
+        )
+        return {row[0]: row[1] for row in await self._session.execute(statement)}
 
     async def list_live(self, user_id: UUID) -> Sequence[UserSession]:
         statement = (

@@ -1,6 +1,7 @@
 """What the web app keeps: presets, saved views, defaults of workspaces, signs of life of workers."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +18,7 @@ _OPERATIONS = (
 )
 
 
-def _at(name: str) -> sa.Column[sa.DateTime]:
+def _at(name: str) -> sa.Column[datetime]:
     return sa.Column(
         name, sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
     )
