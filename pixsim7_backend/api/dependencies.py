@@ -12,15 +12,19 @@ from starlette.requests import HTTPConnection
 from pixsim7_backend.api.cookies import LOOPBACK, SESSION_COOKIES, first_cookie
 from pixsim7_backend.api.errors import BadRequest, InternalError, problems
 from pixsim7_backend.api.schemas.base import PageParams
+from pixsim7_backend.api.transfer.media_links import MediaLinks
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
 from pixsim7_backend.domain.user import PasswordChangeRequired, User, UserNotFound
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.infrastructure.events.feed import EventFeed
+from pixsim7_backend.infrastructure.security.keys import KeyPurpose
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.job_estimator import JobEstimator
+from pixsim7_backend.services.job.job_overview import JobOverview
 from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
@@ -88,6 +92,14 @@ def _jobs(services: ServicesDep) -> JobService:
     return services.jobs
 
 
+def _overview(services: ServicesDep) -> JobOverview:
+    return services.overview
+
+
+def _estimator(services: ServicesDep) -> JobEstimator:
+    return services.estimator
+
+
 def _dispatcher(services: ServicesDep) -> Dispatcher:
     return services.dispatcher
 
@@ -133,6 +145,8 @@ def _feed(container: ContainerDep) -> EventFeed:
 
 
 JobSvc = Annotated[JobService, Depends(_jobs)]
+OverviewDep = Annotated[JobOverview, Depends(_overview)]
+EstimatorDep = Annotated[JobEstimator, Depends(_estimator)]
 DispatcherDep = Annotated[Dispatcher, Depends(_dispatcher)]
 AssetSvc = Annotated[AssetService, Depends(_assets)]
 AccountSvc = Annotated[AccountService, Depends(_accounts)]
@@ -288,6 +302,14 @@ async def find_viewer(services: Services, user_id: UUID, viewer_id: UUID) -> Use
     now = datetime.now(UTC)
     is_live = any(token.id == viewer_id and token.expires_at > now for token in tokens)
     return user if is_live else None
+
+
+def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
+    keys = container.keys.ring(KeyPurpose.MEDIA_URL)
+    return MediaLinks(keys, principal.user.id, viewer_id_of(principal))
+
+
+Links = Annotated[MediaLinks, Depends(_links)]
 
 
 SIGNED_IN_PROBLEMS = problems(

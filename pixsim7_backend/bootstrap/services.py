@@ -17,6 +17,8 @@ from pixsim7_backend.services.asset.asset_inputs import AssetInputs
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_endings import JobEndings
+from pixsim7_backend.services.job.job_estimator import JobEstimator
+from pixsim7_backend.services.job.job_overview import JobOverview
 from pixsim7_backend.services.job.job_poller import JobPoller
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.job.job_service import JobService
@@ -47,6 +49,8 @@ class Services:
     assets: AssetService
     ingest: AssetIngest
     jobs: JobService
+    overview: JobOverview
+    estimator: JobEstimator
     dispatcher: Dispatcher
     runner: JobRunner
     poller: JobPoller
@@ -102,6 +106,8 @@ def build_services(
         assets=assets,
         ingest=ingest,
         jobs=jobs,
+        overview=JobOverview(database, registry),
+        estimator=JobEstimator(database, users, registry, jobs),
         dispatcher=dispatcher,
         runner=runner,
         poller=JobPoller(database, providers, accounts, endings, lease),

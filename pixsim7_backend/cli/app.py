@@ -84,7 +84,9 @@ def serve(
         out.print(f"PixSim7 is ready at {url} - API reference at {url}/docs")
         if setup_token is not None:
             page = f"{settings.public_url or url}/setup#token={setup_token}"
-            out.print(f"Nobody runs it yet. Open this to begin: {page}", soft_wrap=True)
+            out.print(
+                f"Nobody runs it yet. Open this within 15 minutes to begin: {page}", soft_wrap=True
+            )
 
     run_async(serve_until_stopped(settings, with_worker=worker, on_ready=ready))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pixsim7_backend.api.schemas.asset import AssetRead, AssetUrls
+from pixsim7_backend.api.schemas.asset import AssetRead, AssetUrls, Thumb
 from pixsim7_backend.domain.asset import Asset
 from pixsim7_backend.domain.vocabulary import MediaType, SyncStatus
 from pixsim7_backend.infrastructure.security.keys import KeyRing
@@ -55,6 +55,23 @@ class MediaLinks:
             poster=self.link(asset.id, "poster", "poster") if is_derived else None,
             preview=self.link(asset.id, "preview", "preview") if is_derived and is_film else None,
             **thumbnails,
+        )
+
+    def thumb(self, asset: Asset | None) -> Thumb | None:
+        """What a tile shows of it; links are null until there are such files."""
+        if asset is None:
+            return None
+        urls = self.urls(asset)
+        return Thumb(
+            asset_id=asset.id,
+            media_type=asset.media_type,
+            width=asset.width,
+            height=asset.height,
+            colour=asset.colour,
+            thumbhash=asset.thumbhash,
+            duration_s=asset.duration_s,
+            thumbnail=urls.thumbnail_480,
+            preview=urls.preview,
         )
 
     def read(self, asset: Asset) -> AssetRead:

@@ -36,7 +36,7 @@ async def get_overview(
     loads = await loads_of(accounts, admin)
     return Overview(
         health=health_of(components),
-        jobs=JobCounts.model_validate(await jobs.count_jobs(None)),
+        jobs=JobCounts.model_validate(await jobs.count_jobs(admin, all_users=True)),
         providers=[
             _provider(provider_id, registry.adapter(provider_id).manifest.name, loads)
             for provider_id in registry.ids()

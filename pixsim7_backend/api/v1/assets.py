@@ -3,18 +3,16 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from pixsim7_backend.api.dependencies import (
     AssetSvc,
-    ContainerDep,
-    CurrentPrincipal,
     CurrentUser,
     Generator,
+    Links,
     Manager,
     StoreDep,
-    viewer_id_of,
 )
 from pixsim7_backend.api.errors import problems
 from pixsim7_backend.api.schemas.asset import (
@@ -31,25 +29,16 @@ from pixsim7_backend.api.schemas.asset import (
     BulkResult,
 )
 from pixsim7_backend.api.transfer.disposition import content_disposition, file_name, safe_name
-from pixsim7_backend.api.transfer.media_links import MediaLinks
 from pixsim7_backend.api.transfer.multipart import BadForm, UploadForm, read_form
 from pixsim7_backend.api.transfer.zip_stream import ZipEntry, stream_zip, unique_names
 from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia
 from pixsim7_backend.domain.user import QuotaExceeded
 from pixsim7_backend.infrastructure.database.repositories.asset import AssetFilter
-from pixsim7_backend.infrastructure.security.keys import KeyPurpose
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
 from pixsim7_backend.shared.errors import FieldProblem
 
 router = APIRouter(prefix="/assets", tags=["assets"])
 
-
-def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
-    keys = container.keys.ring(KeyPurpose.MEDIA_URL)
-    return MediaLinks(keys, principal.user.id, viewer_id_of(principal))
-
-
-Links = Annotated[MediaLinks, Depends(_links)]
 
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {

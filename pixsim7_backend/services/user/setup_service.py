@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from datetime import UTC, datetime, timedelta
 
 from pixsim7_backend.domain.user import SetupDone, SetupRefused, User
 from pixsim7_backend.domain.vocabulary import UserRole
@@ -14,6 +15,7 @@ from pixsim7_backend.infrastructure.security.tokens import token_digest
 from pixsim7_backend.services.user.user_service import UserService
 
 _TOKEN = "setup_token"  # noqa: S105 - the name of the fact, not the token
+TOKEN_LIFE = timedelta(minutes=15)
 
 
 class SetupService:
@@ -29,7 +31,8 @@ class SetupService:
             return not await UserRepository(tx.session).has_admin()
 
     async def issue_token(self) -> str | None:
-        """A new one-time token in place of any earlier one; None when nothing is to be set up."""
+        """A new one-time token in place of any earlier one, good for 15 minutes; None when
+        nothing is to be set up."""
         if not await self.is_needed():
             return None
         token = secrets.token_urlsafe(32)
@@ -58,9 +61,10 @@ class SetupService:
         async with self._db.transaction() as tx:
             if await UserRepository(tx.session).has_admin():
                 raise SetupDone("Sign in as the administrator, or ask whoever is it.")
-            stored = await InstallationRepository(tx.session).find(_TOKEN)
+            oldest = datetime.now(UTC) - TOKEN_LIFE
+            stored = await InstallationRepository(tx.session).find(_TOKEN, not_before=oldest)
         if is_local and token is None:
             return
         given = token_digest(token or "").hex()
         if stored is None or not hmac.compare_digest(stored, given):
-            raise SetupRefused("The server printed the setup token on its console at the start.")
+            raise SetupRefused("The server prints the token on its console when it starts.")
