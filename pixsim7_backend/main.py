@@ -26,6 +26,7 @@ from pixsim7_backend.api.v1 import (
     jobs,
     media,
     providers,
+    saved,
     users,
     workspaces,
 )
@@ -102,6 +103,7 @@ def _include_routers(app: FastAPI) -> None:
         accounts,
         providers,
         workspaces,
+        saved,
         events,
         callbacks,
         admin,
@@ -172,6 +174,7 @@ TAGS = {
     "accounts": "Keys at providers.",
     "providers": "What can be made.",
     "workspaces": "Folders.",
+    "saved": "Presets of jobs and views of the gallery.",
     "events": "What happens, live.",
     "callbacks": "For providers.",
     "admin": "For administrators.",

@@ -29,6 +29,7 @@ from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.user.auth_service import AuthService, Principal
+from pixsim7_backend.services.user.saved_service import PresetService, ViewService
 from pixsim7_backend.services.user.setup_service import SetupService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
@@ -136,6 +137,14 @@ def _workspaces(services: ServicesDep) -> WorkspaceService:
     return services.workspaces
 
 
+def _presets(services: ServicesDep) -> PresetService:
+    return services.presets
+
+
+def _views(services: ServicesDep) -> ViewService:
+    return services.views
+
+
 def _store(container: ContainerDep) -> BlobStore:
     return container.store
 
@@ -156,6 +165,8 @@ UserSvc = Annotated[UserService, Depends(_users)]
 SetupSvc = Annotated[SetupService, Depends(_setup)]
 AuthSvc = Annotated[AuthService, Depends(_auth)]
 WorkspaceSvc = Annotated[WorkspaceService, Depends(_workspaces)]
+PresetSvc = Annotated[PresetService, Depends(_presets)]
+ViewSvc = Annotated[ViewService, Depends(_views)]
 StoreDep = Annotated[BlobStore, Depends(_store)]
 FeedDep = Annotated[EventFeed, Depends(_feed)]
 Paging = Annotated[PageParams, Query()]

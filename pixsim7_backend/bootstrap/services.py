@@ -15,7 +15,9 @@ from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.asset.asset_ingest import AssetIngest
 from pixsim7_backend.services.asset.asset_inputs import AssetInputs
 from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.job.audit import AuditService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.health import HealthService
 from pixsim7_backend.services.job.job_endings import JobEndings
 from pixsim7_backend.services.job.job_estimator import JobEstimator
 from pixsim7_backend.services.job.job_overview import JobOverview
@@ -23,12 +25,14 @@ from pixsim7_backend.services.job.job_poller import JobPoller
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.job.upkeep import Upkeep
+from pixsim7_backend.services.job.usage_report import UsageReporter
 from pixsim7_backend.services.job.webhook_receiver import WebhookReceiver
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.provider.submission_sender import SubmissionSender
 from pixsim7_backend.services.user.auth_service import AuthService
+from pixsim7_backend.services.user.saved_service import PresetService, ViewService
 from pixsim7_backend.services.user.setup_service import SetupService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
@@ -43,6 +47,8 @@ class Services:
     users: UserService
     setup: SetupService
     workspaces: WorkspaceService
+    presets: PresetService
+    views: ViewService
     registry: ProviderRegistry
     accounts: AccountService
     providers: ProviderService
@@ -56,6 +62,9 @@ class Services:
     poller: JobPoller
     webhooks: WebhookReceiver
     upkeep: Upkeep
+    health: HealthService
+    usage: UsageReporter
+    audit: AuditService
 
 
 def build_services(
@@ -95,11 +104,14 @@ def build_services(
     runner = JobRunner(
         database, jobs, providers, accounts, calls, sender, endings, settings.doubt_deadline_s
     )
+    upkeep = Upkeep(database, registry, providers, ingest, dispatcher, runner, settings)
     return Services(
         auth=AuthService(database, passwords, keys),
         users=users,
         setup=SetupService(database, users),
         workspaces=WorkspaceService(database),
+        presets=PresetService(database),
+        views=ViewService(database),
         registry=registry,
         accounts=accounts,
         providers=providers,
@@ -112,5 +124,8 @@ def build_services(
         runner=runner,
         poller=JobPoller(database, providers, accounts, endings, lease),
         webhooks=WebhookReceiver(database, accounts, calls, runner),
-        upkeep=Upkeep(database, registry, providers, ingest, dispatcher, runner, settings),
+        upkeep=upkeep,
+        health=HealthService(database, store, upkeep, settings),
+        usage=UsageReporter(database, registry),
+        audit=AuditService(database),
     )

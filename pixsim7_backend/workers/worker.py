@@ -9,6 +9,7 @@ import structlog
 from pgqueuer import PgQueuer
 
 from pixsim7_backend.bootstrap.container import Container
+from pixsim7_backend.shared.ids import new_id
 from pixsim7_backend.workers.driver import LaneDriver, lane_driver, queue_pool
 from pixsim7_backend.workers.tasks import (
     RunningTasks,
@@ -35,6 +36,7 @@ class Worker:
 
     def __init__(self, container: Container) -> None:
         self._container = container
+        self._id = new_id()
         self._lanes: list[PgQueuer] = []
         self._running = RunningTasks()
         self._stopping = asyncio.Event()
@@ -48,6 +50,7 @@ class Worker:
         finally:
             sweeps.cancel()
             await asyncio.wait([sweeps])
+            await self._container.services.upkeep.sign_off(self._id)
 
     async def _work(self) -> None:
         pause = 0.25
@@ -106,8 +109,10 @@ class Worker:
     async def _sweep(self) -> None:
         """Look for what was lost, in every worker: whoever is left finds what the dead left."""
         interval = self._container.settings.sweep_interval_s
+        upkeep = self._container.services.upkeep
         while not self._stopping.is_set():
-            await self._container.services.upkeep.sweep()
+            await upkeep.beat(self._id)
+            await upkeep.sweep()
             await self._stopped_within(interval * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _stopped_within(self, seconds: float) -> None:

@@ -108,7 +108,7 @@ async def test_an_estimate(ada: Person) -> None:
     answer = await ada.client.post("/api/v1/jobs/estimate", json=job())
     body = answer.json()
     assert body["credits"] > 0
-    assert body["eta_s"] > 0
+    assert body["run_s"] > 0
     assert body["output"] == "video"
     wrong = job(count="many")
     problem(await ada.client.post("/api/v1/jobs/estimate", json=wrong), 422, "invalid_input")

@@ -198,7 +198,9 @@ class EventFeed:
             return
         async with self._db.transaction() as tx:
             oldest = await EventRepository(tx.session).oldest()
-        if oldest is not None and _key(position) < _key(oldest) and position != "0-0":
+        # With nothing kept, what came after the position is gone with it.
+        is_gone = oldest is None or _key(position) < _key(oldest)
+        if is_gone and _key(position) < _key(until) and position != "0-0":
             yield FeedItem(until, "resync", {"reason": "too old"})
             return
         if _key(position) > _key(until):
@@ -232,6 +234,7 @@ def _item(event: CommittedEvent) -> FeedItem:
     data = {
         "id": event.position,
         "type": event.type,
+        "user_id": None if event.user_id is None else str(event.user_id),
         "job_id": None if event.job_id is None else str(event.job_id),
         "asset_id": None if event.asset_id is None else str(event.asset_id),
         "account_id": None if event.account_id is None else str(event.account_id),

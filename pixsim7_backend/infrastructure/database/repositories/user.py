@@ -1,9 +1,10 @@
 """People, sessions, tokens, workspaces and usage in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,11 +23,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from pixsim7_backend.domain.asset import Asset
 from pixsim7_backend.domain.user import (
     ApiToken,
     DailyUsage,
+    Preset,
     RefreshGeneration,
+    SavedView,
     User,
     UserSession,
     Workspace,
@@ -361,6 +366,39 @@ class SessionRepository:
         )
 
 
+COVERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSummary:
+    """What is in a workspace."""
+
+    asset_count: int
+    job_count: int
+    active_jobs: int
+    spent_this_month: Decimal
+    covers: Sequence[Asset]
+
+
+_SUMMARIES = text(
+    """
+    SELECT w.id,
+           (SELECT count(*) FROM assets a WHERE a.workspace_id = w.id) AS asset_count,
+           j.job_count, j.active_jobs, j.spent_this_month
+    FROM workspaces w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS job_count,
+               count(*) FILTER (WHERE status IN ('pending', 'processing')) AS active_jobs,
+               coalesce(sum(charged_credits) FILTER (
+                   WHERE created_at >= date_trunc('month', now(), 'UTC')
+               ), 0) AS spent_this_month
+        FROM jobs WHERE workspace_id = w.id
+    ) j
+    WHERE w.id = ANY(CAST(:ids AS uuid[]))
+    """
+)
+
+
 class WorkspaceRepository:
     """Rows of `workspaces`; every read is by owner."""
 
@@ -389,3 +427,81 @@ class WorkspaceRepository:
 
     async def delete(self, workspace_id: UUID) -> None:
         await self._session.execute(delete(Workspace).where(Workspace.id == workspace_id))
+
+    async def summaries(self, workspace_ids: Sequence[UUID]) -> dict[UUID, WorkspaceSummary]:
+        """Numbers and covers of several workspaces, in two questions."""
+        rows = await self._session.execute(_SUMMARIES, {"ids": list(workspace_ids)})
+        numbers = {row.id: row for row in rows}
+        candidate = aliased(Asset)
+        newest = (
+            select(candidate.id)
+            .where(candidate.workspace_id == Workspace.id, candidate.derived_at.is_not(None))
+            .order_by(candidate.id.desc())
+            .limit(COVERS)
+            .lateral("newest")
+        )
+        statement = (
+            select(Asset)
+            .select_from(Workspace)
+            .join(newest, text("true"))
+            .join(Asset, Asset.id == newest.c.id)
+            .where(Workspace.id.in_(workspace_ids))
+            .order_by(Asset.id.desc())
+        )
+        covers: dict[UUID | None, list[Asset]] = {}
+        for asset in await self._session.scalars(statement):
+            covers.setdefault(asset.workspace_id, []).append(asset)
+        return {
+            id: WorkspaceSummary(
+                asset_count=row.asset_count,
+                job_count=row.job_count,
+                active_jobs=row.active_jobs,
+                spent_this_month=row.spent_this_month,
+                covers=covers.get(id, []),
+            )
+            for id, row in numbers.items()
+        }
+
+
+S = TypeVar("S", Preset, SavedView)
+
+
+class SavedRepository(Generic[S]):
+    """Rows of `presets` or `saved_views`; every question names the owner."""
+
+    def __init__(self, session: AsyncSession, model: type[S]) -> None:
+        self._session = session
+        self._model: type[S] = model
+
+    async def add(self, row: S) -> S:
+        self._session.add(row)
+        await self._session.flush()
+        await self._session.refresh(row)
+        return row
+
+    async def list_of(self, user_id: UUID) -> Sequence[S]:
+        model = self._model
+        statement = select(model).where(model.user_id == user_id).order_by(func.lower(model.name))
+        return (await self._session.scalars(statement)).all()
+
+    async def count_of(self, user_id: UUID) -> int:
+        statement = select(func.count()).where(self._model.user_id == user_id)
+        return await self._session.scalar(statement) or 0
+
+    async def update(self, id: UUID, user_id: UUID, changes: Mapping[str, Any]) -> S | None:
+        model = self._model
+        statement = select(model).where(model.id == id, model.user_id == user_id).with_for_update()
+        row = (await self._session.scalars(statement)).one_or_none()
+        if row is not None:
+            for name, value in changes.items():
+                setattr(row, name, value)
+            await self._session.flush()
+            await self._session.refresh(row)
+        return row
+
+    async def delete(self, id: UUID, user_id: UUID) -> bool:
+        model = self._model
+        statement = (
+            delete(model).where(model.id == id, model.user_id == user_id).returning(model.id)
+        )
+        return (await self._session.scalar(statement)) is not None
