@@ -25,6 +25,8 @@ BODIES: dict[str, Any] = {
     "accounts_grant": {"user_id": str(uuid4())},
     "workspaces_update": {"name": "mine now"},
     "users_update": {"role": "admin"},
+    "saved_update_preset": {"name": "mine now"},
+    "saved_update_view": {"name": "mine now"},
 }
 NAMED = frozenset({"provider_id"})
 """Path parameters that are names, not anybody's ids."""
@@ -52,6 +54,9 @@ async def _things_of(bob: Person) -> Owned:
             },
         )
     ).json()
+    preset = {"name": "Mine", "provider_id": "local", "operation_type": "fusion", "params": {}}
+    preset = (await client.post("/api/v1/presets", json=preset)).json()
+    view = (await client.post("/api/v1/views", json={"name": "Mine", "query": "?"})).json()
     sessions = (await client.get("/api/v1/auth/sessions")).json()
     await bob.api_token("read")
     tokens = (await client.get("/api/v1/auth/tokens")).json()
@@ -61,6 +66,8 @@ async def _things_of(bob: Person) -> Owned:
             "asset_id": asset["id"],
             "workspace_id": workspace["id"],
             "account_id": account["id"],
+            "preset_id": str(preset["id"]),
+            "view_id": view["id"],
             "session_id": sessions["items"][0]["id"],
             "token_id": tokens["items"][0]["id"],
             "user_id": str(bob.user.id),
@@ -124,7 +131,7 @@ async def test_ids_in_bodies_are_asked_about_too(ada: Person, bob: Person) -> No
 
 async def test_lists_hold_only_ones_own(ada: Person, bob: Person) -> None:
     await _things_of(bob)
-    for path in ("/jobs", "/assets", "/workspaces", "/auth/tokens"):
+    for path in ("/jobs", "/assets", "/workspaces", "/auth/tokens", "/presets", "/views"):
         assert (await ada.client.get(f"/api/v1{path}")).json()["items"] == [], path
     accounts = (await ada.client.get("/api/v1/accounts")).json()["items"]
     assert [item["provider_id"] for item in accounts] == ["local"]
@@ -186,7 +193,7 @@ async def test_every_route_needs_a_credential(app: FastAPI, people: People) -> N
 async def test_only_administrators_reach_administration(
     app: FastAPI, ada: Person, admin: Person
 ) -> None:
-    for path in ("/users", "/admin/overview", "/admin/settings", f"/users/{ada.user.id}"):
+    for path in ("/users", "/admin/overview", "/admin/health", f"/users/{ada.user.id}"):
         problem(await ada.client.get(f"/api/v1{path}"), 403, "admins_only")
         assert (await admin.client.get(f"/api/v1{path}")).status_code == 200, path
 
