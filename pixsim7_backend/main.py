@@ -26,6 +26,7 @@ from pixsim7_backend.api.v1 import (
     jobs,
     media,
     providers,
+    saved,
     users,
     webhooks,
     workspaces,
@@ -44,11 +45,12 @@ PUBLIC = frozenset(
         f"{PREFIX}/auth/refresh",
         f"{PREFIX}/auth/logout",
         f"{PREFIX}/auth/presence",
+        f"{PREFIX}/auth/setup",
         f"{PREFIX}/callbacks/{{provider_id}}/{{account_id}}",
     }
 )
 """The only routes without a credential; tokens and signatures are checked inside, and `presence`
-tells a stranger only that there is nobody."""
+tells a stranger only that there is nobody, or nobody yet."""
 
 
 class UnguardedRoute(RuntimeError):
@@ -105,6 +107,7 @@ def _include_routers(app: FastAPI) -> None:
         providers,
         workspaces,
         webhooks,
+        saved,
         events,
         callbacks,
         admin,
@@ -176,6 +179,7 @@ TAGS = {
     "providers": "What can be made.",
     "workspaces": "Folders.",
     "webhooks": "What happens, sent to you.",
+    "saved": "Presets of jobs and views of the gallery.",
     "events": "What happens, live.",
     "callbacks": "For providers.",
     "admin": "For administrators.",

@@ -32,21 +32,42 @@ async def loads_of(accounts: AccountService, user: User) -> list[AccountLoad]:
 
 
 def availability_of(loads: Sequence[AccountLoad]) -> Availability:
-    able = [load for load in loads if load.account.status in _IN_SERVICE and not load.is_cooling]
-    slots = sum(load.account.max_concurrent_jobs for load in able)
-    free = sum(max(0, load.account.max_concurrent_jobs - load.slots_used) for load in able)
+    in_service = [load for load in loads if load.account.status in _IN_SERVICE]
+    cooling = [load for load in in_service if load.is_cooling]
+    able = [load for load in in_service if not load.is_cooling]
+    free_slots = [max(0, load.account.max_concurrent_jobs - load.slots_used) for load in able]
+    free = sum(slots > 0 for slots in free_slots)
+    state = _state(len(loads), len(able), free, len(cooling))
     return Availability(
-        state=_state(len(loads), len(able), free),
+        state=state,
+        sentence=_SENTENCES[state].format(free=free),
         accounts=len(loads),
         accounts_able=len(able),
-        slots=slots,
-        slots_free=free,
+        accounts_free=free,
+        accounts_busy=len(able) - free,
+        accounts_cooling=len(cooling),
+        cooling_until=min(
+            (until for load in cooling if (until := load.account.cooldown_until)), default=None
+        ),
+        slots=sum(load.account.max_concurrent_jobs for load in able),
+        slots_free=sum(free_slots),
     )
 
 
-def _state(accounts: int, able: int, free: int) -> Literal["free", "busy", "unable", "no_account"]:
+State = Literal["free", "busy", "cooling", "unable", "no_account"]
+
+_SENTENCES: dict[State, str] = {
+    "free": "{free} free.",
+    "busy": "Every account is busy.",
+    "cooling": "Every account is cooling down.",
+    "unable": "No account is in service.",
+    "no_account": "There is no account for this provider yet.",
+}
+
+
+def _state(accounts: int, able: int, free: int, cooling: int) -> State:
     if not accounts:
         return "no_account"
-    if not able:
-        return "unable"
-    return "free" if free else "busy"
+    if able:
+        return "free" if free else "busy"
+    return "cooling" if cooling else "unable"

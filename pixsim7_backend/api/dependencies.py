@@ -10,21 +10,27 @@ from starlette.requests import HTTPConnection
 from pixsim7_backend.api.cookies import LOOPBACK, SESSION_COOKIES, first_cookie
 from pixsim7_backend.api.errors import BadRequest, InternalError, problems
 from pixsim7_backend.api.schemas.base import PageParams
+from pixsim7_backend.api.transfer.media_links import MediaLinks
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.bootstrap.services import Services
-from pixsim7_backend.domain.user import User
+from pixsim7_backend.domain.user import PasswordChangeRequired, User
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.infrastructure.events.feed import EventFeed
+from pixsim7_backend.infrastructure.security.keys import KeyPurpose
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
 from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.asset.asset_bulk import AssetBulk
 from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.job_estimator import JobEstimator
+from pixsim7_backend.services.job.job_overview import JobOverview
 from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.user.auth_service import AuthService, Principal
+from pixsim7_backend.services.user.saved_service import PresetService, ViewService
+from pixsim7_backend.services.user.setup_service import SetupService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
 from pixsim7_backend.services.webhook.webhook_service import WebhookService
@@ -88,6 +94,14 @@ def _jobs(services: ServicesDep) -> JobService:
     return services.jobs
 
 
+def _overview(services: ServicesDep) -> JobOverview:
+    return services.overview
+
+
+def _estimator(services: ServicesDep) -> JobEstimator:
+    return services.estimator
+
+
 def _dispatcher(services: ServicesDep) -> Dispatcher:
     return services.dispatcher
 
@@ -120,6 +134,10 @@ def _users(services: ServicesDep) -> UserService:
     return services.users
 
 
+def _setup(services: ServicesDep) -> SetupService:
+    return services.setup
+
+
 def _auth(services: ServicesDep) -> AuthService:
     return services.auth
 
@@ -132,6 +150,14 @@ def _webhooks(services: ServicesDep) -> WebhookService:
     return services.webhooks
 
 
+def _presets(services: ServicesDep) -> PresetService:
+    return services.presets
+
+
+def _views(services: ServicesDep) -> ViewService:
+    return services.views
+
+
 def _store(container: ContainerDep) -> BlobStore:
     return container.store
 
@@ -141,6 +167,8 @@ def _feed(container: ContainerDep) -> EventFeed:
 
 
 JobSvc = Annotated[JobService, Depends(_jobs)]
+OverviewDep = Annotated[JobOverview, Depends(_overview)]
+EstimatorDep = Annotated[JobEstimator, Depends(_estimator)]
 DispatcherDep = Annotated[Dispatcher, Depends(_dispatcher)]
 AssetSvc = Annotated[AssetService, Depends(_assets)]
 GallerySvc = Annotated[AssetGallery, Depends(_gallery)]
@@ -149,9 +177,12 @@ AccountSvc = Annotated[AccountService, Depends(_accounts)]
 ProviderSvc = Annotated[ProviderService, Depends(_providers)]
 RegistryDep = Annotated[ProviderRegistry, Depends(_registry)]
 UserSvc = Annotated[UserService, Depends(_users)]
+SetupSvc = Annotated[SetupService, Depends(_setup)]
 AuthSvc = Annotated[AuthService, Depends(_auth)]
 WorkspaceSvc = Annotated[WorkspaceService, Depends(_workspaces)]
 WebhookSvc = Annotated[WebhookService, Depends(_webhooks)]
+PresetSvc = Annotated[PresetService, Depends(_presets)]
+ViewSvc = Annotated[ViewService, Depends(_views)]
 StoreDep = Annotated[BlobStore, Depends(_store)]
 FeedDep = Annotated[EventFeed, Depends(_feed)]
 Paging = Annotated[PageParams, Query()]
@@ -206,11 +237,17 @@ MaybePrincipal = Annotated[Principal | None, Depends(find_principal)]
 
 def _needs(*scopes: str) -> Callable[..., Coroutine[Any, Any, User]]:
     async def check(principal: CurrentPrincipal) -> User:
+        _require_own_password(principal)
         if not any(principal.may(scope) for scope in scopes):
             raise MissingScope(f"This needs a token with the scope {scopes[0]}.")
         return principal.user
 
     return check
+
+
+def _require_own_password(principal: Principal) -> None:
+    if principal.user.must_change_password:
+        raise PasswordChangeRequired("Set a password of your own at /auth/password.")
 
 
 # Whoever may change things may look at them.
@@ -235,24 +272,55 @@ async def _session_user(principal: CurrentPrincipal) -> Principal:
     return principal
 
 
+async def _settled_session(principal: Annotated[Principal, Depends(_session_user)]) -> Principal:
+    _require_own_password(principal)
+    return principal
+
+
 AdminUser = Annotated[User, Depends(_admin)]
-SignedIn = Annotated[Principal, Depends(_session_user)]
+AnySession = Annotated[Principal, Depends(_session_user)]
+"""A person with a session, also one whose password is still a one-time one."""
+SignedIn = Annotated[Principal, Depends(_settled_session)]
 """A person with a session: API tokens cannot make tokens or change passwords."""
+
+
+_FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip", "via"})
+
+
+def is_local(request: Request) -> bool:
+    """Whether it was sent on this machine, to a name of this machine.
+
+    Behind a proxy here everybody comes from loopback; what proxies add only ever counts against.
+    """
+    host = request.client.host if request.client else ""
+    is_passed_on = not _FORWARDED.isdisjoint(request.headers)
+    return host in LOOPBACK and request.url.hostname in LOOPBACK and not is_passed_on
 
 
 async def local_or_signed_in(request: Request, principal: MaybePrincipal) -> None:
     """For metrics and documentation: loopback, or anybody signed in."""
-    host = request.client.host if request.client else ""
-    # By name too: behind a proxy on this machine everybody comes from loopback.
-    is_local = host in LOOPBACK and request.url.hostname in LOOPBACK
-    if not is_local and principal is None:
+    if not is_local(request) and principal is None:
         raise Unauthenticated("Sign in, or ask from this machine.")
 
 
 LocalOrSignedIn = Depends(local_or_signed_in)
 
 
+def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
+    return MediaLinks(container.keys.ring(KeyPurpose.MEDIA_URL), principal.viewer_id)
+
+
+Links = Annotated[MediaLinks, Depends(_links)]
+
+
 SIGNED_IN_PROBLEMS = problems(
-    Unauthenticated, TokenInUrl, MissingScope, InvalidInput, BadRequest, Unavailable, InternalError
+    Unauthenticated,
+    TokenInUrl,
+    MissingScope,
+    PasswordChangeRequired,
+    InvalidInput,
+    BadRequest,
+    Unavailable,
+    InternalError,
 )
 """What any route for signed-in people may answer."""

@@ -102,7 +102,7 @@ def problem_response(
         code=error.code,
         instance=scope.get("path", ""),
         request_id=scope.get("state", {}).get("request_id", ""),
-        fields=[_field(problem) for problem in error.fields],
+        fields=[read_field(problem) for problem in error.fields],
     )
     return JSONResponse(
         problem.model_dump(mode="json"),
@@ -112,7 +112,8 @@ def problem_response(
     )
 
 
-def _field(problem: FieldProblem) -> dict[str, Any]:
+def read_field(problem: FieldProblem) -> dict[str, Any]:
+    """What is wrong with one field, as answers tell it."""
     allowed = problem.allowed
     if allowed is not None and not isinstance(allowed, str):
         allowed = list(allowed)

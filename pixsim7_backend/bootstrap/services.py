@@ -19,18 +19,25 @@ from pixsim7_backend.services.asset.asset_inputs import AssetInputs
 from pixsim7_backend.services.asset.asset_seed import AssetSeed
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
+from pixsim7_backend.services.job.audit import AuditService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
+from pixsim7_backend.services.job.health import HealthService
 from pixsim7_backend.services.job.job_endings import JobEndings
+from pixsim7_backend.services.job.job_estimator import JobEstimator
+from pixsim7_backend.services.job.job_overview import JobOverview
 from pixsim7_backend.services.job.job_poller import JobPoller
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.job.job_service import JobService
 from pixsim7_backend.services.job.upkeep import Upkeep
+from pixsim7_backend.services.job.usage_report import UsageReporter
 from pixsim7_backend.services.job.webhook_receiver import WebhookReceiver
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import ProviderRegistry
 from pixsim7_backend.services.provider.submission_sender import SubmissionSender
 from pixsim7_backend.services.user.auth_service import AuthService
+from pixsim7_backend.services.user.saved_service import PresetService, ViewService
+from pixsim7_backend.services.user.setup_service import SetupService
 from pixsim7_backend.services.user.user_service import UserService
 from pixsim7_backend.services.user.workspace_service import WorkspaceService
 from pixsim7_backend.services.webhook.webhook_secrets import WebhookSecrets
@@ -45,7 +52,10 @@ class Services:
 
     auth: AuthService
     users: UserService
+    setup: SetupService
     workspaces: WorkspaceService
+    presets: PresetService
+    views: ViewService
     registry: ProviderRegistry
     accounts: AccountService
     providers: ProviderService
@@ -56,6 +66,8 @@ class Services:
     seed: AssetSeed
     ingest: AssetIngest
     jobs: JobService
+    overview: JobOverview
+    estimator: JobEstimator
     dispatcher: Dispatcher
     runner: JobRunner
     poller: JobPoller
@@ -63,6 +75,9 @@ class Services:
     webhooks: WebhookService
     webhook_sender: WebhookSender
     upkeep: Upkeep
+    health: HealthService
+    usage: UsageReporter
+    audit: AuditService
 
 
 def build_services(
@@ -108,10 +123,26 @@ def build_services(
     )
     secrets = WebhookSecrets(cipher)
     webhook_sender = WebhookSender(database, secrets, gateway, lease)
+    upkeep = Upkeep(
+        database,
+        registry,
+        providers,
+        ingest,
+        gallery,
+        bulk,
+        blobs,
+        dispatcher,
+        runner,
+        webhook_sender,
+        settings,
+    )
     return Services(
         auth=AuthService(database, passwords, keys),
         users=users,
+        setup=SetupService(database, users),
         workspaces=WorkspaceService(database),
+        presets=PresetService(database),
+        views=ViewService(database),
         registry=registry,
         accounts=accounts,
         providers=providers,
@@ -122,23 +153,16 @@ def build_services(
         seed=AssetSeed(database, assets, ingest),
         ingest=ingest,
         jobs=jobs,
+        overview=JobOverview(database, registry),
+        estimator=JobEstimator(database, users, registry, jobs),
         dispatcher=dispatcher,
         runner=runner,
         poller=JobPoller(database, providers, accounts, endings, lease),
         callbacks=WebhookReceiver(database, accounts, calls, runner),
         webhooks=WebhookService(database, secrets, gateway.policy),
         webhook_sender=webhook_sender,
-        upkeep=Upkeep(
-            database,
-            registry,
-            providers,
-            ingest,
-            gallery,
-            bulk,
-            blobs,
-            dispatcher,
-            runner,
-            webhook_sender,
-            settings,
-        ),
+        upkeep=upkeep,
+        health=HealthService(database, store, upkeep, settings),
+        usage=UsageReporter(database, registry),
+        audit=AuditService(database),
     )

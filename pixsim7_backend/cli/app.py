@@ -80,8 +80,13 @@ def serve(
     """Run the API and, unless told otherwise, a worker."""
     settings = _settings(host=host, port=port)
 
-    def ready(url: str) -> None:
+    def ready(url: str, setup_token: str | None) -> None:
         out.print(f"PixSim7 is ready at {url} - API reference at {url}/docs")
+        if setup_token is not None:
+            page = f"{settings.public_url or url}/setup#token={setup_token}"
+            out.print(
+                f"Nobody runs it yet. Open this within 15 minutes to begin: {page}", soft_wrap=True
+            )
 
     run_async(serve_until_stopped(settings, with_worker=worker, on_ready=ready))
 

@@ -128,13 +128,18 @@ async def until_signalled(
     await task
 
 
-async def serve(settings: Settings, *, with_worker: bool, on_ready: Callable[[str], None]) -> None:
-    """`pixsim7 serve`."""
+async def serve(
+    settings: Settings, *, with_worker: bool, on_ready: Callable[[str, str | None], None]
+) -> None:
+    """`pixsim7 serve`. `on_ready` is told the address, and the setup token of a fresh one."""
     container = await Container.open(settings)
     try:
         server = Server(container, with_worker=with_worker)
+        setup_token = await container.services.setup.issue_token()
         await until_signalled(
-            lambda: asyncio.create_task(server.run(on_ready)), server.stop, DRAIN_S
+            lambda: asyncio.create_task(server.run(lambda url: on_ready(url, setup_token))),
+            server.stop,
+            DRAIN_S,
         )
     finally:
         await container.close()

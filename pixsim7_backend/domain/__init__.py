@@ -16,7 +16,7 @@ from pixsim7_backend.domain.asset import (
 )
 from pixsim7_backend.domain.base import Base
 from pixsim7_backend.domain.event import Event
-from pixsim7_backend.domain.installation import InstallationFact
+from pixsim7_backend.domain.installation import InstallationFact, WorkerBeat
 from pixsim7_backend.domain.job import JOB_STATUS, IdempotencyKey, Job
 from pixsim7_backend.domain.submission import (
     SUBMISSION_STATE,
@@ -27,7 +27,9 @@ from pixsim7_backend.domain.submission import (
 from pixsim7_backend.domain.user import (
     ApiToken,
     DailyUsage,
+    Preset,
     RefreshGeneration,
+    SavedView,
     User,
     UserSession,
     Workspace,
@@ -86,11 +88,13 @@ __all__ = [
     "JobStatus",
     "MediaType",
     "OperationType",
+    "Preset",
     "ProviderAccount",
     "ProviderSubmission",
     "ProviderUpload",
     "RefreshGeneration",
     "Reservation",
+    "SavedView",
     "SubmissionClass",
     "SubmissionEvidence",
     "SubmissionState",
@@ -102,5 +106,6 @@ __all__ = [
     "Webhook",
     "WebhookDelivery",
     "WebhookStatus",
+    "WorkerBeat",
     "Workspace",
 ]

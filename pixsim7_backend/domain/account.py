@@ -91,6 +91,8 @@ class ProviderAccount(Base, Timestamps):
     last_success_at: Mapped[datetime | None]
     last_failure_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
+    removed_at: Mapped[datetime | None]
+    """Set once a person removed it; the row stays for the history that names it."""
 
 
 class AccountGrant(Base):

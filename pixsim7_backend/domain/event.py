@@ -67,6 +67,7 @@ class CommittedEvent:
         return {
             "id": self.position,
             "type": self.type,
+            "user_id": None if self.user_id is None else str(self.user_id),
             "job_id": None if self.job_id is None else str(self.job_id),
             "asset_id": None if self.asset_id is None else str(self.asset_id),
             "account_id": None if self.account_id is None else str(self.account_id),

@@ -1,8 +1,10 @@
 """What an installation remembers of itself."""
 
+from datetime import datetime
+
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pixsim7_backend.domain.base import Base, CreatedAt
+from pixsim7_backend.domain.base import Base, CreatedAt, Id
 
 
 class InstallationFact(Base):
@@ -13,3 +15,15 @@ class InstallationFact(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
     created_at: Mapped[CreatedAt]
+
+
+class WorkerBeat(Base):
+    """A worker's sign of life, renewed with each of its sweeps."""
+
+    __tablename__ = "worker_beats"
+
+    id: Mapped[Id]
+    host: Mapped[str]
+    version: Mapped[str]
+    started_at: Mapped[CreatedAt]
+    last_beat_at: Mapped[datetime]

@@ -1,7 +1,9 @@
 """Jobs: what somebody asked for, and where it stands."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +46,47 @@ MAX_PRIORITY = 10
 DEFAULT_PRIORITY = 5
 
 
+class JobState(StrEnum):
+    """Where a job stands, as people see it: finer than its status, and never stored."""
+
+    SCHEDULED = "scheduled"
+    WAITING = "waiting"
+    PAUSED = "paused"
+    SENDING = "sending"
+    RUNNING = "running"
+    ATTENTION = "attention"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobGroup(StrEnum):
+    """The four lists that a queue is shown in."""
+
+    ACTIVE = "active"
+    SCHEDULED = "scheduled"
+    FAILED = "failed"
+    DONE = "done"
+
+
+class BulkAction(StrEnum):
+    """What can be done to many jobs at once."""
+
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RETRY = "retry"
+    TO_FRONT = "to_front"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a job is where it is: a stable code, and a sentence for people."""
+
+    code: str
+    sentence: str
+
+
 class Job(Base, Timestamps):
     """One accepted request. Priority 0 is served first, 10 last."""
 
@@ -79,6 +122,7 @@ class Job(Base, Timestamps):
             "parent_job_id",
             postgresql_where=text("parent_job_id IS NOT NULL"),
         ),
+        Index("ix_jobs_created_at", "created_at", postgresql_using="brin"),
         Index("ix_jobs_batch_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
     )
 
@@ -129,6 +173,106 @@ class Job(Base, Timestamps):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_JOB_STATUSES
+
+    @property
+    def is_scheduled(self) -> bool:
+        at = self.scheduled_at
+        return self.status is JobStatus.PENDING and at is not None and at > datetime.now(UTC)
+
+    @property
+    def group(self) -> JobGroup:
+        match self.status:
+            case JobStatus.FAILED:
+                return JobGroup.FAILED
+            case JobStatus.COMPLETED | JobStatus.CANCELLED:
+                return JobGroup.DONE
+            case _:
+                return JobGroup.SCHEDULED if self.is_scheduled else JobGroup.ACTIVE
+
+    @property
+    def state(self) -> JobState:
+        if self.is_final:
+            return JobState(self.status.value)
+        if self.attention_code is not None:
+            return JobState.ATTENTION
+        if self.status is JobStatus.PROCESSING:
+            return JobState.RUNNING
+        if self.open_submission_id is not None:
+            return JobState.SENDING
+        if self.is_paused:
+            return JobState.PAUSED
+        return JobState.SCHEDULED if self.is_scheduled else JobState.WAITING
+
+    @property
+    def reason(self) -> Reason:
+        state = self.state
+        match state:
+            case JobState.ATTENTION:
+                return Reason(self.attention_code or "", self.attention_message or "")
+            case JobState.FAILED:
+                return Reason(self.error_code or "failed", self.error_message or "It failed.")
+            case JobState.CANCELLED if self.error_code is not None:
+                return Reason(self.error_code, self.error_message or _SENTENCES[state])
+            case JobState.SCHEDULED:
+                at = f"{self.available_at:%Y-%m-%d %H:%M} UTC"
+                return Reason("scheduled", f"It is scheduled for {at}.")
+            case JobState.WAITING:
+                return self._waiting_reason
+            case _:
+                return Reason(state.value, _SENTENCES[state])
+
+    @property
+    def _waiting_reason(self) -> Reason:
+        if self.waits_for_parent:
+            return Reason("parent", "It waits for its parent job.")
+        if self.waiting_reason is None:
+            return Reason("in_line", "It is in line for a free account.")
+        is_backing_off = self.available_at > datetime.now(UTC)
+        return Reason("backing_off" if is_backing_off else "waiting", self.waiting_reason)
+
+    def public_fields(self) -> dict[str, Any]:
+        """What an event tells of the row, so that a list can be changed without asking again."""
+        reason = self.reason
+        return {
+            "status": self.status.value,
+            "state": self.state.value,
+            "group": self.group.value,
+            "reason": {"code": reason.code, "sentence": reason.sentence},
+            "name": self.name,
+            "priority": self.priority,
+            "is_paused": self.is_paused,
+            "waits_for_parent": self.waits_for_parent,
+            "attempts": self.attempts,
+            "progress": self.progress,
+            "charged_credits": float(self.charged_credits),
+            "asset_id": _text(self.asset_id),
+            "batch_id": _text(self.batch_id),
+            "parent_job_id": _text(self.parent_job_id),
+            "workspace_id": _text(self.workspace_id),
+            "attention_code": self.attention_code,
+            "error_code": self.error_code,
+            "error_message": self.error_message,
+            "scheduled_at": _time(self.scheduled_at),
+            "started_at": _time(self.started_at),
+            "finished_at": _time(self.finished_at),
+        }
+
+
+_SENTENCES = {
+    JobState.PAUSED: "It is paused.",
+    JobState.SENDING: "An account is reserved and the job is being sent.",
+    JobState.RUNNING: "The provider works on it.",
+    JobState.COMPLETED: "It is completed.",
+    JobState.CANCELLED: "It was cancelled.",
+}
+
+
+def _text(id: UUID | None) -> str | None:
+    return None if id is None else str(id)
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 class IdempotencyKey(Base):

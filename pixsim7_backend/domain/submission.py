@@ -105,6 +105,7 @@ class ProviderSubmission(Base, Timestamps):
             postgresql_where=text(f"state IN ({_sql_list(HOLDING_STATES)})"),
         ),
         Index("ix_provider_submissions_account_id", "account_id", "reserved_at"),
+        Index("ix_provider_submissions_reserved_at", "reserved_at", postgresql_using="brin"),
     )
 
     id: Mapped[Id]

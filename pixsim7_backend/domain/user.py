@@ -2,16 +2,31 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, INET
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
 from pixsim7_backend.domain.base import Base, CreatedAt, EnumText, Id, Timestamps, one_of
-from pixsim7_backend.domain.vocabulary import UserRole
-from pixsim7_backend.shared.errors import Conflict, LimitReached, NotFound, Unauthenticated
+from pixsim7_backend.domain.vocabulary import OperationType, UserRole
+from pixsim7_backend.shared.errors import (
+    Conflict,
+    Forbidden,
+    LimitReached,
+    NotFound,
+    Unauthenticated,
+)
 
 
 class User(Base, Timestamps):
@@ -33,6 +48,8 @@ class User(Base, Timestamps):
     password_hash: Mapped[str]
     role: Mapped[UserRole] = mapped_column(EnumText(UserRole), default=UserRole.USER)
     is_active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    must_change_password: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """The password is a one-time one: nothing else may be done before it is changed."""
 
     max_daily_jobs: Mapped[int | None]
     max_concurrent_jobs: Mapped[int | None]
@@ -124,12 +141,85 @@ class Workspace(Base, Timestamps):
     __tablename__ = "workspaces"
     __table_args__ = (
         Index("uq_workspaces_user_id_name", "user_id", text("lower(name)"), unique=True),
+        CheckConstraint("default_priority BETWEEN 0 AND 10", name="default_priority"),
     )
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    default_operation_type: Mapped[OperationType | None] = mapped_column(EnumText(OperationType))
+    default_provider_id: Mapped[str | None]
+    default_model: Mapped[str | None]
+    default_priority: Mapped[int | None] = mapped_column(SmallInteger)
+
+
+class Preset(Base, Timestamps):
+    """Settings of a job that somebody saved under a name."""
+
+    __tablename__ = "presets"
+    __table_args__ = (
+        one_of("operation_type", OperationType),
+        Index("uq_presets_user_id_name", "user_id", text("lower(name)"), unique=True),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    provider_id: Mapped[str]
+    operation_type: Mapped[OperationType] = mapped_column(EnumText(OperationType))
+    params: Mapped[dict[str, Any]]
+    """As the form held them: they may be incomplete, and are checked when a job is made."""
+
+
+class SavedView(Base, Timestamps):
+    """Filters of the gallery that somebody saved under a name."""
+
+    __tablename__ = "saved_views"
+    __table_args__ = (
+        Index("uq_saved_views_user_id_name", "user_id", text("lower(name)"), unique=True),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    query: Mapped[str]
+    """The search part of the page's address."""
+
+
+class SetupDone(Conflict):
+    code = "setup_done"
+    title = "This installation has an administrator already"
+
+
+class SetupRefused(Forbidden):
+    code = "setup_refused"
+    title = "The setup token is missing or wrong"
+
+
+class PasswordChangeRequired(Forbidden):
+    code = "password_change_required"
+    title = "Change the one-time password first"
+
+
+class PresetNotFound(NotFound):
+    code = "preset_not_found"
+    title = "No such preset"
+
+
+class PresetNameTaken(Conflict):
+    code = "preset_name_taken"
+    title = "A preset of this name exists"
+
+
+class ViewNotFound(NotFound):
+    code = "view_not_found"
+    title = "No such saved view"
+
+
+class ViewNameTaken(Conflict):
+    code = "view_name_taken"
+    title = "A saved view of this name exists"
 
 
 class BadCredentials(Unauthenticated):

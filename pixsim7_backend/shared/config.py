@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str | None = None
     """How browsers and vendors reach this server; webhooks need it."""
+    instance_name: str = Field(default="PixSim7", min_length=1, max_length=60)
+    """What people see as the name of this installation."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
 

@@ -11,6 +11,7 @@ from pgqueuer import PgQueuer
 
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.infrastructure.queue import give_back
+from pixsim7_backend.shared.ids import new_id
 from pixsim7_backend.workers.driver import lane_driver, queue_pool
 from pixsim7_backend.workers.tasks import (
     RunningTasks,
@@ -37,6 +38,7 @@ class Worker:
 
     def __init__(self, container: Container) -> None:
         self._container = container
+        self._id = new_id()
         self._lanes: list[PgQueuer] = []
         self._earlier: list[UUID] = []
         """Owners, as the queue knows them, of tasks that this worker had taken in earlier lives."""
@@ -53,6 +55,7 @@ class Worker:
             self._stopping.set()
             sweeps.cancel()
             await asyncio.wait([sweeps])
+            await self._container.services.upkeep.sign_off(self._id)
 
     async def _work(self) -> None:
         pause = 0.25
@@ -127,8 +130,10 @@ class Worker:
     async def _sweep(self) -> None:
         """Look for what was lost, in every worker: whoever is left finds what the dead left."""
         interval = self._container.settings.sweep_interval_s
+        upkeep = self._container.services.upkeep
         while not self._stopping.is_set():
-            await self._container.services.upkeep.sweep()
+            await upkeep.beat(self._id)
+            await upkeep.sweep()
             await self._stopped_within(interval * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _stopped_within(self, seconds: float) -> None:

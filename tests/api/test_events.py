@@ -9,9 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from pixsim7_backend.api.v1 import events
 from pixsim7_backend.bootstrap.container import Container
+from pixsim7_backend.infrastructure.events.feed import FeedItem
 from pixsim7_backend.main import create_app
 from tests.api.conftest import Person, problem, serving
 from tests.api.test_problems import job
@@ -119,3 +121,50 @@ async def test_the_application_opens_and_closes_by_itself(app: FastAPI) -> None:
         answer = await client.get("/health/ready")
         assert answer.status_code == 200, answer.text
         assert answer.json()["components"] == {"database": "ok", "storage": "ok"}
+
+
+async def test_an_event_has_the_changed_row(ada: Person) -> None:
+    async with streaming(ada) as stream:
+        await asyncio.sleep(0.2)
+        made = (await ada.client.post("/api/v1/jobs", json=job())).json()
+        created = (await stream.event())[1]
+        assert created["user_id"] == str(ada.user.id)
+        row = created["data"]["job"]
+        assert (row["status"], row["state"], row["group"]) == ("pending", "waiting", "active")
+        shared = set(row) & set(made)
+        assert {name: row[name] for name in shared} == {name: made[name] for name in shared}
+        await ada.client.post(f"/api/v1/jobs/{made['id']}/pause")
+        paused = (await stream.event())[1]["data"]["job"]
+        assert (paused["state"], paused["is_paused"]) == ("paused", True)
+
+
+def test_progress_comes_four_times_a_second_at_most() -> None:
+    now = 0.0
+    pace = events.ProgressPace(lambda: now)
+
+    def item(type: str, job_id: str) -> FeedItem:
+        return FeedItem("1-1", type, {"job_id": job_id})
+
+    passed = []
+    for step in range(100):
+        now = step / 100
+        passed.append(pace.lets_pass(item("job:progress", "a")))
+        assert pace.lets_pass(item("job:updated", "b"))
+    assert passed.count(True) == 4
+    assert pace.lets_pass(item("job:completed", "a"))
+    assert pace.lets_pass(item("job:progress", "b"))
+    assert pace.lets_pass(item("asset:created", "a"))
+
+
+async def test_a_position_from_before_everything_was_deleted_asks_to_read_anew(
+    ada: Person, container: Container
+) -> None:
+    async with streaming(ada) as stream:
+        await asyncio.sleep(0.2)
+        await ada.client.post("/api/v1/jobs", json=job())
+        position, _ = await stream.event()
+    await ada.client.post("/api/v1/jobs", json=job())
+    async with container.database.transaction() as tx:
+        await tx.session.execute(text("DELETE FROM events"))
+    async with streaming(ada, f"?since={position}") as stream:
+        assert (await stream.event())[1]["type"] == "resync"

@@ -27,6 +27,8 @@ BODIES: dict[str, Any] = {
     "users_update": {"role": "admin"},
     "webhooks_update": {"description": "mine now"},
     "webhooks_rotate_secret": {},
+    "saved_update_preset": {"name": "mine now"},
+    "saved_update_view": {"name": "mine now"},
 }
 NAMED = frozenset({"provider_id"})
 """Path parameters that are names, not anybody's ids."""
@@ -59,6 +61,9 @@ async def _things_of(bob: Person) -> Owned:
     ).json()
     delivery = (await client.post(f"/api/v1/webhooks/{webhook['id']}/test")).json()
     layout = (await client.get("/api/v1/assets/layout")).json()
+    preset = {"name": "Mine", "provider_id": "local", "operation_type": "fusion", "params": {}}
+    preset = (await client.post("/api/v1/presets", json=preset)).json()
+    view = (await client.post("/api/v1/views", json={"name": "Mine", "query": "?"})).json()
     sessions = (await client.get("/api/v1/auth/sessions")).json()
     await bob.api_token("read")
     tokens = (await client.get("/api/v1/auth/tokens")).json()
@@ -69,6 +74,8 @@ async def _things_of(bob: Person) -> Owned:
             "snapshot_id": layout["snapshot"],
             "workspace_id": workspace["id"],
             "account_id": account["id"],
+            "preset_id": str(preset["id"]),
+            "view_id": view["id"],
             "session_id": sessions["items"][0]["id"],
             "token_id": tokens["items"][0]["id"],
             "webhook_id": webhook["id"],
@@ -138,7 +145,8 @@ async def test_ids_in_bodies_are_asked_about_too(ada: Person, bob: Person) -> No
 
 async def test_lists_hold_only_ones_own(ada: Person, bob: Person) -> None:
     await _things_of(bob)
-    for path in ("/jobs", "/assets", "/workspaces", "/webhooks", "/auth/tokens"):
+    lists = ("jobs", "assets", "workspaces", "webhooks", "auth/tokens", "presets", "views")
+    for path in (f"/{name}" for name in lists):
         assert (await ada.client.get(f"/api/v1{path}")).json()["items"] == [], path
     accounts = (await ada.client.get("/api/v1/accounts")).json()["items"]
     assert [item["provider_id"] for item in accounts] == ["local"]
@@ -203,7 +211,7 @@ async def test_every_route_needs_a_credential(app: FastAPI, people: People) -> N
 async def test_only_administrators_reach_administration(
     app: FastAPI, ada: Person, admin: Person
 ) -> None:
-    for path in ("/users", "/admin/overview", "/admin/settings", f"/users/{ada.user.id}"):
+    for path in ("/users", "/admin/overview", "/admin/health", f"/users/{ada.user.id}"):
         problem(await ada.client.get(f"/api/v1{path}"), 403, "admins_only")
         assert (await admin.client.get(f"/api/v1{path}")).status_code == 200, path
 

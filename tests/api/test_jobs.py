@@ -76,7 +76,7 @@ async def test_pages_and_filters(ada: Person) -> None:
         page = (await ada.client.get(f"/api/v1/jobs?{query_text}")).json()
         assert len(page["items"]) == count, query_text
     counts = (await ada.client.get("/api/v1/jobs/counts")).json()
-    assert counts == {"pending": 4, "processing": 0, "completed": 0, "failed": 0, "cancelled": 1}
+    assert (counts["pending"], counts["cancelled"]) == (4, 1)
 
 
 async def test_steering(ada: Person) -> None:
@@ -108,10 +108,10 @@ async def test_an_estimate(ada: Person) -> None:
     answer = await ada.client.post("/api/v1/jobs/estimate", json=job())
     body = answer.json()
     assert body["credits"] > 0
-    assert body["eta_s"] > 0
+    assert body["run_s"] > 0
     assert body["output"] == "video"
-    wrong = job(params={"duration": 400})
-    problem(await ada.client.post("/api/v1/jobs/estimate", json=wrong), 422, "invalid_job")
+    wrong = job(count="many")
+    problem(await ada.client.post("/api/v1/jobs/estimate", json=wrong), 422, "invalid_input")
     assert (await ada.client.get("/api/v1/jobs")).json()["items"] == []
 
 

@@ -29,6 +29,7 @@ JSON = {"Content-Type": "application/json"}
 DEEP: dict[str, Any] = {}
 for _ in range(200):
     DEEP = {"a": DEEP}
+PRESET = {"name": "p", "provider_id": "local", "operation_type": "text_to_video", "params": {}}
 
 
 def _bodies(app: FastAPI) -> list[tuple[str, str, dict[str, Any]]]:
@@ -68,6 +69,10 @@ async def test_odd_values_in_bodies(app: FastAPI, ada: Person, admin: Person) ->
             await admin.client.post("/api/v1/webhooks", json={"url": "https://example.com/"})
         ).json()["id"],
         "user_id": str(ada.user.id),
+        "preset_id": (await admin.client.post("/api/v1/presets", json=PRESET)).json()["id"],
+        "view_id": (
+            await admin.client.post("/api/v1/views", json={"name": "v", "query": ""})
+        ).json()["id"],
     }
     bodies = _bodies(app)
     assert len(bodies) > 20

@@ -1,17 +1,19 @@
 """Provider accounts. Credentials come in and never go out."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, SecretStr
 
 from pixsim7_backend.api.schemas.base import In, Number, Out
-from pixsim7_backend.domain.account import ProviderAccount
 from pixsim7_backend.domain.user import User
-from pixsim7_backend.domain.vocabulary import AccountStatus, UserRole
-from pixsim7_backend.infrastructure.database.repositories.account import AccountLoad
+from pixsim7_backend.domain.vocabulary import AccountStatus, ErrorKind, UserRole
+from pixsim7_backend.infrastructure.database.repositories.account import AccountDay, AccountLoad
+from pixsim7_backend.services.account.account_selector import Pool
+from pixsim7_backend.services.account.account_state import AccountState, period_of, state_of
 
 Credentials = Annotated[
     dict[str, Annotated[SecretStr, Field(max_length=8192)]],
@@ -79,6 +81,34 @@ class Grant(In):
     user_id: UUID
 
 
+class AccountStateRead(Out):
+    code: Literal["ready", "busy", "cooling", "low", "exhausted", "attention", "paused"]
+    sentence: str
+    until: datetime | None
+
+
+class AccountPeriodRead(Out):
+    jobs: int
+    failures: int
+    success_rate: float | None = Field(description="0 to 1, of what has ended.")
+    credits: Number
+
+
+class AccountDayRead(Out):
+    day: date
+    jobs: int
+    failures: int
+    credits: Number
+
+
+class AccountErrorRead(Out):
+    cause: ErrorKind | None
+    code: str | None
+    sentence: str
+    count: int
+    last_at: datetime
+
+
 class AccountRead(Out):
     id: UUID
     provider_id: str
@@ -90,6 +120,9 @@ class AccountRead(Out):
     may_edit: bool
     has_credentials: bool
     credentials_hint: str = Field(description="The last characters; empty unless you may edit.")
+    state: AccountStateRead
+    week: AccountPeriodRead = Field(description="The last seven days.")
+    days: list[AccountDayRead] = Field(description="Oldest first; empty unless you may edit.")
     status: AccountStatus
     status_reason: str | None
     priority: int
@@ -98,6 +131,7 @@ class AccountRead(Out):
     max_daily_credits: Number | None
     credits: Number | None
     credits_held: Number
+    credits_free: Number | None = Field(description="null: nothing limits it.")
     credits_today: Number
     credits_synced_at: datetime | None
     cooldown_until: datetime | None
@@ -111,8 +145,11 @@ class AccountRead(Out):
     updated_at: datetime
 
     @classmethod
-    def of(cls, account: ProviderAccount, load: AccountLoad | None, user: User) -> Self:
+    def of(cls, load: AccountLoad, days: Sequence[AccountDay], user: User) -> Self:
         """What this person may see of it; the sealed credentials are not read at all."""
+        account = load.account
+        week = period_of(days[-7:])
+        state = state_of(load, week)
         mine = account.user_id == user.id
         may_edit = mine or user.role is UserRole.ADMIN
         return cls(
@@ -127,15 +164,21 @@ class AccountRead(Out):
             has_credentials=account.credentials_version > 0
             and account.credentials_sealed is not None,
             credentials_hint=account.credentials_hint if may_edit else "",
+            state=AccountStateRead.model_validate(
+                state if may_edit or state.code != "attention" else _REDACTED
+            ),
+            week=AccountPeriodRead.model_validate(week),
+            days=[AccountDayRead.model_validate(day) for day in days] if may_edit else [],
             status=account.status,
             status_reason=account.status_reason if may_edit else None,
             priority=account.priority,
             max_concurrent_jobs=account.max_concurrent_jobs,
-            slots_used=load.slots_used if load else 0,
+            slots_used=load.slots_used,
             max_daily_credits=account.max_daily_credits,
             credits=account.credits,
-            credits_held=load.credits_held if load else Decimal(0),
-            credits_today=load.credits_today if load else Decimal(0),
+            credits_held=load.credits_held,
+            credits_free=Pool([load]).available_credits(load),
+            credits_today=load.credits_today,
             credits_synced_at=account.credits_synced_at,
             cooldown_until=account.cooldown_until,
             success_count=account.success_count,
@@ -143,14 +186,31 @@ class AccountRead(Out):
             avg_generation_time_sec=account.avg_generation_time_sec,
             last_used_at=account.last_used_at,
             last_error=account.last_error if may_edit else None,
-            granted_to=sorted(load.granted_to) if load and may_edit else [],
+            granted_to=sorted(load.granted_to) if may_edit else [],
             created_at=account.created_at,
             updated_at=account.updated_at,
         )
 
 
+_REDACTED = AccountState("attention", "Its owner has to look at it.")
+
+
+class AccountDetail(AccountRead):
+    """With thirty days, and what failed in them by cause."""
+
+    errors: list[AccountErrorRead] = Field(description="Most first; empty unless you may edit.")
+
+
 class AccountList(Out):
     items: list[AccountRead]
+
+
+class AccountTrial(In):
+    """Credentials to try before they are saved."""
+
+    provider_id: str = Field(min_length=1, max_length=100)
+    credentials: Credentials = Field(default_factory=dict)
+    base_url: str | None = Field(default=None, max_length=2048)
 
 
 class AccountTest(Out):

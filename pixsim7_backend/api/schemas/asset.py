@@ -104,6 +104,20 @@ class AssetUrls(Out):
     thumbnail_960: str | None
 
 
+class Thumb(Out):
+    """As little of an asset as a tile needs. The links are signed and run out."""
+
+    asset_id: UUID
+    media_type: MediaType
+    width: int | None
+    height: int | None
+    colour: str | None
+    thumbhash: str | None
+    duration_s: float | None
+    thumbnail: str | None
+    preview: str | None
+
+
 class AssetTile(Out):
     """What a tile needs."""
 

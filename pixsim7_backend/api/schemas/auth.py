@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, SecretStr
 
 from pixsim7_backend.api.schemas.base import In, Out
-from pixsim7_backend.api.schemas.user import UserRead
+from pixsim7_backend.api.schemas.user import QuotaStatus, UserRead
 
 Scope = Literal["read", "generate", "manage"]
 
@@ -52,6 +52,8 @@ class SessionRead(Out):
     is_current: bool = False
     ip: IPv4Address | IPv6Address | str | None
     user_agent: str | None
+    device: str = Field(default="", examples=["Firefox on Linux"])
+    place: str | None = Field(default=None, description="Not known: addresses are not looked up.")
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
@@ -95,10 +97,43 @@ class TokenList(Out):
     items: list[TokenRead]
 
 
-class Presence(Out):
-    """Who uses this browser, for the first paint of an app. Never an error."""
+class Setup(In):
+    """The first administrator of a fresh installation."""
 
+    token: SecretStr | None = Field(
+        default=None,
+        max_length=200,
+        description="As `pixsim7 serve` printed it; not needed on the machine that runs it.",
+    )
+    email: str = Field(max_length=320)
+    username: str = Field(max_length=64)
+    password: SecretStr = Field(max_length=4096)
+
+
+class CurrentSession(Out):
+    id: UUID
+    expires_at: datetime
+
+
+class Features(Out):
+    """What this installation has, and where its bounds are."""
+
+    public_url: str | None
+    storage: Literal["directory", "s3", "gcs", "azure"]
+    max_batch: int
+    max_bulk: int
+
+
+class Presence(Out):
+    """Who uses this browser, and what an app has to know before its first paint."""
+
+    needs_setup: bool
+    setup_needs_token: bool = Field(description="False when asked from the machine itself.")
     user: UserRead | None
+    session: CurrentSession | None
     scopes: list[str]
+    quota: QuotaStatus | None
+    instance_name: str
     version: str
     max_upload_bytes: int
+    features: Features

@@ -1,5 +1,6 @@
 """Providers and what they offer."""
 
+from datetime import datetime
 from functools import cache
 from typing import Any, Literal, Self
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from pixsim7_backend.api.schemas.base import Out
 from pixsim7_backend.domain.provider import OperationParams, OperationSpec, ProviderManifest
 from pixsim7_backend.domain.vocabulary import MediaType, OperationType
+from pixsim7_backend.services.job.job_service import MAX_BATCH
 from pixsim7_backend.services.provider.registry import media_slots
 
 
@@ -29,9 +31,14 @@ class ModelRead(Out):
 class Availability(Out):
     """What your accounts of the provider could take now."""
 
-    state: Literal["free", "busy", "unable", "no_account"]
+    state: Literal["free", "busy", "cooling", "unable", "no_account"]
+    sentence: str
     accounts: int = Field(description="Accounts that you may use.")
-    accounts_able: int = Field(description="Those in service.")
+    accounts_able: int = Field(description="Those in service and not cooling down.")
+    accounts_free: int = Field(description="Those able ones with a free slot.")
+    accounts_busy: int
+    accounts_cooling: int
+    cooling_until: datetime | None = Field(description="When the first of them goes on.")
     slots: int
     slots_free: int
 
@@ -93,6 +100,12 @@ class InputSlot(Out):
     max_items: int
 
 
+class OperationLimits(Out):
+    max_prompt_length: int | None
+    max_batch: int = Field(description="Jobs in one submit.")
+    slots: int = Field(description="Jobs that your accounts in service run at once.")
+
+
 class OperationRead(Out):
     """One operation of one provider, with all that a form needs."""
 
@@ -106,6 +119,8 @@ class OperationRead(Out):
     inputs: list[InputSlot]
     params_schema: dict[str, Any] = Field(description="JSON Schema of a job's `params`.")
     has_credits: bool
+    price_unit: Literal["credits", "none"]
+    limits: OperationLimits
     prices_as_of: str
     charge_moment: Literal["submit", "completion"]
     may_repeat_safely: bool = Field(
@@ -133,6 +148,12 @@ class OperationRead(Out):
             inputs=_inputs(spec.params_model, schema),
             params_schema=schema,
             has_credits=manifest.has_credits,
+            price_unit="credits" if manifest.has_credits else "none",
+            limits=OperationLimits(
+                max_prompt_length=schema["properties"]["prompt"].get("maxLength"),
+                max_batch=MAX_BATCH,
+                slots=availability.slots,
+            ),
             prices_as_of=manifest.prices_as_of,
             charge_moment=manifest.charge_moment,
             may_repeat_safely=spec.submission_class.value in ("A", "B"),
@@ -146,8 +167,16 @@ class OperationList(Out):
 
 @cache
 def params_schema(model: type[OperationParams]) -> dict[str, Any]:
-    """The JSON Schema of an operation's parameters, as one would send them."""
-    return model.model_json_schema(mode="validation")
+    """The JSON Schema of an operation's parameters, as one would send them.
+
+    It stays within what forms know: plain fields and lists of words, no references.
+    """
+    schema = model.model_json_schema(mode="validation")
+    for described in schema["properties"].values():
+        for name in ("title", "description", "x-ui"):
+            # Of a list's items: the list itself says it.
+            described.get("items", {}).pop(name, None)
+    return schema
 
 
 def _inputs(model: type[OperationParams], schema: dict[str, Any]) -> list[InputSlot]:

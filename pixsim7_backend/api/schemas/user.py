@@ -1,12 +1,13 @@
 """People, their quotas and their usage."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from pixsim7_backend.api.schemas.base import In, NextCursor, Number, Out
+from pixsim7_backend.api.schemas.base import In, NextCursor, Number, Out, PageParams
 from pixsim7_backend.domain.user import User
 from pixsim7_backend.domain.vocabulary import UserRole
 
@@ -27,6 +28,7 @@ class UserRead(Out):
     username: str
     role: UserRole
     is_active: bool
+    must_change_password: bool = Field(description="Nothing else may be done before.")
     quotas: QuotasRead
     jobs_today: int = Field(description="Jobs accepted since 00:00 UTC.")
     storage_used_bytes: int
@@ -44,6 +46,7 @@ class UserRead(Out):
             username=user.username,
             role=user.role,
             is_active=user.is_active,
+            must_change_password=user.must_change_password,
             quotas=QuotasRead.model_validate(user),
             jobs_today=today,
             storage_used_bytes=user.storage_used_bytes,
@@ -53,8 +56,49 @@ class UserRead(Out):
         )
 
 
+class QuotaStatus(Out):
+    """What is used of each quota; a limit of null is none."""
+
+    jobs_today: int
+    max_daily_jobs: int | None
+    jobs_left_today: int | None
+    jobs_running: int
+    max_concurrent_jobs: int | None
+    storage_used_bytes: int
+    max_storage_bytes: int | None
+    asset_count: int
+    max_assets: int | None
+    accounts: int
+    max_accounts: int | None
+    renews_at: datetime = Field(description="When the jobs of the day start again.")
+
+
+class UsageToday(Out):
+    jobs_created: int = 0
+    jobs_completed: int = 0
+    jobs_failed: int = 0
+    credits_spent: Number = Decimal(0)
+
+
+class UserRow(UserRead):
+    """A person as administrators list them."""
+
+    last_seen_at: datetime | None
+    today: UsageToday
+
+
+class UserQuery(PageParams):
+    q: str | None = Field(
+        default=None, max_length=200, description="Part of the e-mail or the username."
+    )
+
+
+class OneTimePassword(Out):
+    password: str = Field(description="Shown this once; it has to be changed at the next sign-in.")
+
+
 class UserPage(Out):
-    items: list[UserRead]
+    items: list[UserRow]
     next_cursor: NextCursor
 
 

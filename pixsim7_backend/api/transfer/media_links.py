@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from pixsim7_backend.api.schemas.asset import AssetRead, AssetTile, AssetUrls
+from pixsim7_backend.api.schemas.asset import AssetRead, AssetTile, AssetUrls, Thumb
 from pixsim7_backend.domain.asset import Asset
 from pixsim7_backend.domain.vocabulary import MediaType, SyncStatus
 from pixsim7_backend.infrastructure.security.keys import KeyRing
@@ -58,6 +58,23 @@ class MediaLinks:
     def tile(self, asset: Asset) -> AssetTile:
         """What a list shows of the asset, with its links."""
         return AssetTile.model_validate(self._values(asset, AssetTile))
+
+    def thumb(self, asset: Asset | None) -> Thumb | None:
+        """What a tile shows of it; links are null until there are such files."""
+        if asset is None:
+            return None
+        urls = self.urls(asset)
+        return Thumb(
+            asset_id=asset.id,
+            media_type=asset.media_type,
+            width=asset.width,
+            height=asset.height,
+            colour=asset.colour,
+            thumbhash=asset.thumbhash,
+            duration_s=asset.duration_s,
+            thumbnail=urls.thumbnail_480,
+            preview=urls.preview,
+        )
 
     def read(self, asset: Asset) -> AssetRead:
         """The asset with its links. A provider's own address is shown only if it is public."""

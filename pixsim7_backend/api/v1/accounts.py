@@ -1,6 +1,6 @@
 """Provider accounts. Their credentials come in and never go out."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -25,15 +25,18 @@ from pixsim7_backend.api.dependencies import (
 from pixsim7_backend.api.errors import problems
 from pixsim7_backend.api.schemas.account import (
     AccountCreate,
+    AccountDetail,
     AccountList,
     AccountRead,
     AccountTest,
+    AccountTrial,
     AccountUpdate,
     CreditsUpdate,
     Grant,
 )
 from pixsim7_backend.domain.account import AccountInUse, AccountNotFound, ProviderAccount
 from pixsim7_backend.domain.provider import (
+    Balance,
     HttpNotSent,
     HttpUncertain,
     ProviderError,
@@ -48,16 +51,21 @@ from pixsim7_backend.shared.errors import Forbidden
 router = APIRouter(prefix="/accounts", tags=["accounts"])
 
 
+LIST_DAYS, DETAIL_DAYS = 7, 30
+
+
 async def _read(accounts: AccountService, account: ProviderAccount, user: User) -> AccountRead:
     loads = await accounts.loads([account])
-    return AccountRead.of(account, loads.get(account.id), user)
+    days = await accounts.days([account], LIST_DAYS)
+    return AccountRead.of(loads[account.id], days[account.id], user)
 
 
 @router.get("", name="list")
 async def list_accounts(user: CurrentUser, accounts: AccountSvc) -> AccountList:
     """Those that you may use; administrators see all."""
     loads = await loads_of(accounts, user)
-    return AccountList(items=[AccountRead.of(load.account, load, user) for load in loads])
+    days = await accounts.days([load.account for load in loads], LIST_DAYS)
+    return AccountList(items=[AccountRead.of(load, days[load.account.id], user) for load in loads])
 
 
 @router.post(
@@ -96,8 +104,14 @@ async def create_account(
 
 
 @router.get("/{account_id}", name="get", responses=problems(AccountNotFound))
-async def get_account(account_id: UUID, user: CurrentUser, accounts: AccountSvc) -> AccountRead:
-    return await _read(accounts, await accounts.get_account_for_user(account_id, user), user)
+async def get_account(account_id: UUID, user: CurrentUser, accounts: AccountSvc) -> AccountDetail:
+    """With a month of days and errors, for those who may edit it."""
+    account = await accounts.get_account_for_user(account_id, user)
+    loads = await accounts.loads([account])
+    days = await accounts.days([account], DETAIL_DAYS)
+    shown = AccountRead.of(loads[account.id], days[account.id], user)
+    errors = await accounts.errors(account_id, user, DETAIL_DAYS) if shown.may_edit else []
+    return AccountDetail.model_validate({**shown.model_dump(), "errors": errors})
 
 
 @router.patch(
@@ -145,14 +159,38 @@ async def delete_account(account_id: UUID, user: Manager, accounts: AccountSvc) 
     await accounts.delete_account(account_id, user)
 
 
+@router.post("/test", name="try", responses=problems(InvalidAccount))
+async def try_account(
+    body: AccountTrial,
+    user: Manager,
+    registry: RegistryDep,
+    providers: ProviderSvc,
+    settings: SettingsDep,
+) -> AccountTest:
+    """Ask the provider for the balance with credentials that are not saved. Costs nothing."""
+    manifest = manifest_of(registry, body.provider_id)
+    credentials, _ = checked_credentials(manifest, body.credentials)
+    base_url = checked_base_url(manifest, body.base_url, settings)
+    trial = providers.try_credentials(body.provider_id, base_url, credentials)
+    return await _tested(trial) or _untested(manifest, has_credentials=True)
+
+
 @router.post("/{account_id}/test", name="test", responses=problems(AccountNotFound, Forbidden))
 async def test_account(
     account_id: UUID, user: Manager, accounts: AccountSvc, providers: ProviderSvc
 ) -> AccountTest:
     """Ask the provider for the balance: shows whether the key works. Costs nothing."""
     account = await accounts.get_account_for_owner(account_id, user)
+    manifest = providers.registry.adapter(account.provider_id).manifest
+    has_credentials = account.credentials_sealed is not None
+    tested = await _tested(providers.sync_balance(account_id))
+    return tested or _untested(manifest, has_credentials=has_credentials)
+
+
+async def _tested(look: Awaitable[Balance | None]) -> AccountTest | None:
+    """What the look said; None when there is nothing to look at."""
     try:
-        balance = await providers.sync_balance(account_id)
+        balance = await look
     except ProviderError as error:
         return AccountTest(ok=False, message=error.message, credits=None)
     except HttpNotSent as error:
@@ -162,13 +200,13 @@ async def test_account(
     except CredentialsUnreadable:
         message = "The stored credentials cannot be opened any more; enter them again."
         return AccountTest(ok=False, message=message, credits=None)
-    if balance is not None:
-        return AccountTest(ok=True, message="The key works.", credits=balance.credits)
-    return _untested(providers.registry.adapter(account.provider_id).manifest, account)
+    if balance is None:
+        return None
+    return AccountTest(ok=True, message="The key works.", credits=balance.credits)
 
 
-def _untested(manifest: ProviderManifest, account: ProviderAccount) -> AccountTest:
-    if manifest.credential_fields and account.credentials_sealed is None:
+def _untested(manifest: ProviderManifest, *, has_credentials: bool) -> AccountTest:
+    if manifest.credential_fields and not has_credentials:
         return AccountTest(ok=False, message="There are no credentials yet.", credits=None)
     if not manifest.credential_fields:
         return AccountTest(ok=True, message="It needs no key.", credits=None)

@@ -4,17 +4,16 @@ from base64 import b64encode
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from pixsim7_backend.api.dependencies import (
     AssetSvc,
     BulkSvc,
-    ContainerDep,
-    CurrentPrincipal,
     CurrentUser,
     GallerySvc,
     Generator,
+    Links,
     Manager,
     StoreDep,
 )
@@ -45,19 +44,12 @@ from pixsim7_backend.api.transfer.multipart import BadForm, UploadForm, read_for
 from pixsim7_backend.api.transfer.zip_stream import ZipEntry, stream_zip, unique_names
 from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia, SnapshotNotFound
 from pixsim7_backend.domain.user import QuotaExceeded
-from pixsim7_backend.infrastructure.security.keys import KeyPurpose
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
 from pixsim7_backend.services.asset.asset_service import AssetDetails, Lineage
 from pixsim7_backend.shared.errors import FieldProblem
 
 router = APIRouter(prefix="/assets", tags=["assets"])
 
-
-def _links(container: ContainerDep, principal: CurrentPrincipal) -> MediaLinks:
-    return MediaLinks(container.keys.ring(KeyPurpose.MEDIA_URL), principal.viewer_id)
-
-
-Links = Annotated[MediaLinks, Depends(_links)]
 
 _UPLOAD_BODY: dict[str, Any] = {
     "requestBody": {

@@ -1,6 +1,8 @@
 """Signing in and out, sessions, API tokens, the password."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request, Response
@@ -14,40 +16,53 @@ from pixsim7_backend.api.cookies import (
     set_cookies,
 )
 from pixsim7_backend.api.dependencies import (
+    AnySession,
     AuthSvc,
-    CurrentUser,
+    CurrentPrincipal,
     MaybePrincipal,
+    ServicesDep,
     SessionOnly,
     SettingsDep,
     SignedIn,
+    is_local,
 )
+from pixsim7_backend.api.device import device_name
 from pixsim7_backend.api.errors import problems
 from pixsim7_backend.api.schemas.auth import (
+    CurrentSession,
+    Features,
     Login,
     PasswordChange,
     Presence,
     Refresh,
     SessionList,
     SessionRead,
+    Setup,
     TokenCreate,
     TokenCreated,
     TokenList,
     TokenRead,
     Tokens,
 )
-from pixsim7_backend.api.schemas.user import UserRead
+from pixsim7_backend.api.schemas.user import QuotaStatus, UserRead
 from pixsim7_backend.domain.user import (
     BadCredentials,
     LoginThrottled,
     SessionEnded,
     SessionNotFound,
+    SetupDone,
+    SetupRefused,
     TokenNotFound,
     User,
+    UserExists,
 )
-from pixsim7_backend.services.user.auth_service import AuthService, SessionToken
+from pixsim7_backend.services.job.job_service import MAX_BATCH, MAX_BULK
+from pixsim7_backend.services.user.auth_service import AuthService, Principal, SessionToken
 from pixsim7_backend.shared.errors import Unauthenticated
 
 router = APIRouter(prefix="/auth", tags=["auth"])
+
+_STORES: Mapping[str, Literal["s3", "gcs", "azure"]] = {"s3": "s3", "gs": "gcs", "az": "azure"}
 
 
 @router.post(
@@ -131,25 +146,71 @@ async def _end_by_cookie(request: Request, auth: AuthService) -> bool:
 
 
 @router.get("/me", name="me")
-async def get_me(user: CurrentUser) -> UserRead:
-    return UserRead.of(user)
+async def get_me(principal: CurrentPrincipal) -> UserRead:
+    return UserRead.of(principal.user)
 
 
 @router.get("/presence", name="presence")
 async def get_presence(
-    request: Request, principal: MaybePrincipal, settings: SettingsDep
+    request: Request,
+    principal: MaybePrincipal,
+    services: ServicesDep,
+    settings: SettingsDep,
 ) -> Presence:
-    """Who uses this browser, or nobody: for an app's first paint. Never 401."""
+    """Who uses this browser, or nobody, and whether the installation is set up. Never 401."""
+    needs_setup = await services.setup.is_needed()
+    user = None if principal is None else principal.user
+    quota = None if user is None else await services.users.get_quota_status(user.id)
     return Presence(
-        user=None if principal is None else UserRead.of(principal.user),
+        needs_setup=needs_setup,
+        setup_needs_token=needs_setup and not is_local(request),
+        user=None if user is None else UserRead.of(user),
+        session=None if principal is None else await _session(services.auth, principal),
         scopes=[] if principal is None else sorted(principal.scopes),
+        quota=None if quota is None else QuotaStatus.model_validate(quota),
+        instance_name=settings.instance_name,
         version=request.app.version,
         max_upload_bytes=settings.max_upload_bytes,
+        features=Features(
+            public_url=settings.public_url,
+            storage=_STORES.get(urlsplit(settings.storage_url or "").scheme, "directory"),
+            max_batch=MAX_BATCH,
+            max_bulk=MAX_BULK,
+        ),
     )
 
 
+async def _session(auth: AuthService, principal: Principal) -> CurrentSession | None:
+    rows = await auth.get_user_sessions(principal.user.id)
+    own = next((row for row in rows if row.id == principal.session_id), None)
+    return None if own is None else CurrentSession.model_validate(own)
+
+
+@router.post(
+    "/setup",
+    name="setup",
+    status_code=201,
+    responses=problems(SetupDone, SetupRefused, UserExists, InsecureCookies),
+)
+async def set_up(
+    body: Setup, request: Request, response: Response, services: ServicesDep, settings: SettingsDep
+) -> Tokens:
+    """Add the first administrator and sign them in by cookie. Works exactly once."""
+    require_cookie_client(request, settings)
+    password = body.password.get_secret_value()
+    await services.setup.create_first_admin(
+        body.email,
+        body.username,
+        password,
+        token=None if body.token is None else body.token.get_secret_value(),
+        is_local=is_local(request),
+    )
+    user, token = await services.auth.login(body.email, password, **_device(request))
+    return _answer(request, response, user, token, by_cookie=True)
+
+
 @router.post("/password", name="change_password", status_code=204)
-async def change_password(body: PasswordChange, principal: SignedIn, auth: AuthSvc) -> None:
+async def change_password(body: PasswordChange, principal: AnySession, auth: AuthSvc) -> None:
     """All other sessions and all API tokens end."""
     await auth.change_password(
         principal.user,
@@ -166,7 +227,15 @@ async def list_sessions(principal: SignedIn, auth: AuthSvc) -> SessionList:
     items = [SessionRead.model_validate(row) for row in rows]
     for item in items:
         item.is_current = item.id == principal.session_id
+        item.device = device_name(item.user_agent)
     return SessionList(items=items)
+
+
+@router.delete("/sessions", name="revoke_other_sessions", status_code=204)
+async def revoke_other_sessions(principal: SignedIn, auth: AuthSvc) -> None:
+    """Sign out everywhere else."""
+    if principal.session_id is not None:
+        await auth.revoke_other_sessions(principal.user, principal.session_id)
 
 
 @router.delete(

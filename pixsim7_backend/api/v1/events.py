@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ router = APIRouter(prefix="/events", tags=["events"])
 
 RETRY_MS = 2000
 BEAT_S = 15.0
+PROGRESS_EVERY_S = 0.25
 WATCHED = frozenset({"user:logout", "user:updated"})
 """After one of these the right to the stream is looked at once more."""
 
@@ -38,9 +40,10 @@ LastEventId = Annotated[
     response_class=StreamingResponse,
     responses={
         200: {
-            "description": "Each event is one JSON object "
-            "`{id, type, job_id, asset_id, account_id, created_at, data}`. After `resync` too much "
-            "was missed: read everything anew.",
+            "description": "Each event is one JSON object `{id, type, user_id, job_id, asset_id, "
+            "account_id, created_at, data}`. `data.job` has the changed row of a job, but for "
+            "`job:waiting` (`data.reason`) and `job:progress` (`data.progress`, at most four a "
+            "second). After `resync` too much was missed: read everything anew.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     },
@@ -66,13 +69,39 @@ async def stream_events(
 async def _as_lines(
     items: AsyncIterator[FeedItem], services: Services, principal: Principal
 ) -> AsyncIterator[str]:
+    progress = ProgressPace()
     yield f"retry: {RETRY_MS}\n\n"
     async with aclosing(_with_beats(items)) as beats:
         async for item in beats:
             is_due = item is None or item.type in WATCHED
             if is_due and await services.auth.find_viewer(principal.viewer_id) is None:
                 return
-            yield ": beat\n\n" if item is None else _event(item)
+            if item is None:
+                yield ": beat\n\n"
+            elif progress.lets_pass(item):
+                yield _event(item)
+
+
+class ProgressPace:
+    """Lets the progress of each job pass four times a second, and everything else always."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._sent: dict[str, float] = {}
+
+    def lets_pass(self, item: FeedItem) -> bool:
+        job_id = item.data.get("job_id")
+        if job_id is None:
+            return True
+        if item.type != "job:progress":
+            # What follows the last progress of a job tells its end.
+            self._sent.pop(job_id, None)
+            return True
+        now = self._clock()
+        if now - self._sent.get(job_id, -PROGRESS_EVERY_S) < PROGRESS_EVERY_S:
+            return False
+        self._sent[job_id] = now
+        return True
 
 
 async def _with_beats(

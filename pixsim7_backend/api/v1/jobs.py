@@ -1,30 +1,39 @@
 """Jobs: accept, look, steer."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Query
+from fastapi import APIRouter, Body, Depends, Header, Query
 
 from pixsim7_backend.api.dependencies import (
     CurrentUser,
     DispatcherDep,
+    EstimatorDep,
     Generator,
     JobSvc,
+    Links,
+    OverviewDep,
     ProviderSvc,
 )
-from pixsim7_backend.api.errors import problems
+from pixsim7_backend.api.errors import problems, read_field
 from pixsim7_backend.api.schemas.event import EventList, EventRead
 from pixsim7_backend.api.schemas.job import (
+    BulkChange,
+    BulkResult,
     JobBatch,
+    JobCancelled,
     JobCounts,
     JobCreate,
     JobEstimate,
     JobExplanation,
-    JobList,
     JobPage,
     JobQuery,
     JobRead,
+    JobRequest,
     JobRetry,
+    JobsCreated,
     JobUpdate,
     SubmissionList,
     SubmissionRead,
@@ -32,11 +41,14 @@ from pixsim7_backend.api.schemas.job import (
 from pixsim7_backend.domain.job import (
     IdempotencyMismatch,
     InvalidJob,
+    Job,
     JobNotFound,
     JobStateConflict,
 )
 from pixsim7_backend.domain.user import QuotaExceeded
+from pixsim7_backend.services.job.job_overview import JobView
 from pixsim7_backend.services.job.job_service import NewJob
+from pixsim7_backend.shared.errors import Forbidden
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -54,8 +66,66 @@ IdempotencyKey = Annotated[
 ]
 
 
-def new_job(body: JobCreate) -> NewJob:
-    return NewJob(**{name: getattr(body, name) for name in JobCreate.model_fields})
+def new_job(body: JobCreate, path: str = "") -> NewJob:
+    return NewJob(**{name: getattr(body, name) for name in JobCreate.model_fields}, path=path)
+
+
+def new_jobs(body: JobRequest, path: str = "") -> list[NewJob]:
+    """One for each seed, or as many as are asked for."""
+    first = new_job(body, path)
+    seed = body.params.get("seed")
+    if body.seeds is not None:
+        seeds: list[int] | None = body.seeds
+    else:
+        seeds = [seed + number for number in range(body.count)] if isinstance(seed, int) else None
+    if seeds is None:
+        return [first] * body.count
+    return [replace(first, params={**body.params, "seed": seed}) for seed in seeds]
+
+
+class JobReader:
+    """Jobs as this person may see them, with links of theirs."""
+
+    def __init__(self, overview: OverviewDep, links: Links, user: CurrentUser) -> None:
+        self._overview = overview
+        self._links = links
+        self._user = user
+
+    async def one(self, job: Job) -> JobRead:
+        return (await self.many([job]))[0]
+
+    async def many(self, jobs: Sequence[Job]) -> list[JobRead]:
+        return [self._read(view) for view in await self._overview.describe(jobs)]
+
+    def _read(self, view: JobView) -> JobRead:
+        job, attempt = view.job, view.attempt
+        is_own = job.user_id == self._user.id
+        shown = next((item for item in view.assets if item.id == job.asset_id), None)
+        own = {name: getattr(job, name) for name in JobRead.model_fields if hasattr(job, name)}
+        return JobRead.model_validate(
+            {
+                **own,
+                "user": {"id": job.user_id, "username": view.username},
+                "name": job.name if is_own else None,
+                "params": job.params if is_own else {},
+                "prompt": str(job.params.get("prompt", "")) if is_own else "",
+                "model": job.params.get("model"),
+                "provider_name": view.provider_name,
+                "choices": view.choices,
+                "child_ids": view.child_ids,
+                "eta_s": view.eta_s,
+                "queue_position": view.queue_position,
+                "account": attempt and {"id": attempt.account_id, "name": attempt.account_name},
+                "reserved_credits": view.reserved_credits,
+                "returned_credits": view.returned_credits,
+                "asset_ids": [asset.id for asset in view.assets],
+                "thumb": self._links.thumb(shown) if is_own else None,
+                "input_thumb": self._links.thumb(view.input) if is_own else None,
+            }
+        )
+
+
+Reader = Annotated[JobReader, Depends()]
 
 
 @router.post(
@@ -65,11 +135,15 @@ def new_job(body: JobCreate) -> NewJob:
     responses=problems(InvalidJob, IdempotencyMismatch, QuotaExceeded),
 )
 async def create_job(
-    body: JobCreate, user: Generator, jobs: JobSvc, idempotency_key: IdempotencyKey = None
+    body: JobCreate,
+    user: Generator,
+    jobs: JobSvc,
+    reader: Reader,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobRead:
     """Accept a job. After this answer it is never lost."""
     created = await jobs.create_jobs(user, [new_job(body)], idempotency_key=idempotency_key)
-    return JobRead.model_validate(created[0])
+    return await reader.one(created[0])
 
 
 @router.post(
@@ -79,47 +153,70 @@ async def create_job(
     responses=problems(InvalidJob, IdempotencyMismatch, QuotaExceeded),
 )
 async def create_batch(
-    body: JobBatch, user: Generator, jobs: JobSvc, idempotency_key: IdempotencyKey = None
-) -> JobList:
+    body: JobBatch,
+    user: Generator,
+    jobs: JobSvc,
+    reader: Reader,
+    idempotency_key: IdempotencyKey = None,
+) -> JobsCreated:
     """Accept several jobs, all of them or none. They share a `batch_id`."""
-    requests = [new_job(item) for item in body.jobs]
-    created = await jobs.create_jobs(user, requests, idempotency_key=idempotency_key)
-    return JobList.model_validate({"items": created})
-
-
-@router.post("/estimate", name="estimate", responses=problems(InvalidJob))
-async def estimate_job(body: JobCreate, user: CurrentUser, jobs: JobSvc) -> JobEstimate:
-    """What a job would cost and how long it may take; checked as acceptance would."""
-    spec, estimate, eta_s = await jobs.estimate(user, new_job(body))
-    return JobEstimate(
-        provider_id=body.provider_id,
-        operation_type=spec.operation,
-        output=spec.output,
-        credits=estimate.credits,
-        is_exact=estimate.is_exact,
-        note=estimate.note,
-        eta_s=eta_s,
+    requests = [
+        made for number, item in enumerate(body.jobs) for made in new_jobs(item, f"jobs.{number}.")
+    ]
+    created = await jobs.create_jobs(user, requests, idempotency_key=idempotency_key, is_batch=True)
+    return JobsCreated.model_validate(
+        {"batch_id": created[0].batch_id, "items": await reader.many(created)}
     )
 
 
-@router.get("", name="list")
+@router.post("/estimate", name="estimate")
+async def estimate_job(body: JobRequest, user: CurrentUser, estimator: EstimatorDep) -> JobEstimate:
+    """What a run would cost, who could make it and when. What is wrong with it is told by field,
+    in an answer of 200: a form asks while it is being filled in."""
+    found = await estimator.estimate(user, new_jobs(body))
+    named = {
+        name: getattr(found, name) for name in JobEstimate.model_fields if hasattr(found, name)
+    }
+    return JobEstimate.model_validate(
+        {
+            **named,
+            "provider_id": body.provider_id,
+            "operation_type": body.operation_type,
+            "problems": [read_field(problem) for problem in found.problems],
+        }
+    )
+
+
+@router.post("/bulk", name="change_many", responses=problems(Forbidden))
+async def change_many(body: BulkChange, user: Generator, jobs: JobSvc) -> BulkResult:
+    """One action on many jobs, each by itself, at most 500 in a call."""
+    filters = {} if body.filter is None else body.filter.model_dump()
+    result = await jobs.change_many(user, body.action, ids=body.ids, **filters)
+    return BulkResult.model_validate(result)
+
+
+@router.get("", name="list", responses=problems(Forbidden))
 async def list_jobs(
-    query: Annotated[JobQuery, Query()], user: CurrentUser, jobs: JobSvc
+    query: Annotated[JobQuery, Query()], user: CurrentUser, jobs: JobSvc, reader: Reader
 ) -> JobPage:
     """Your jobs, newest first."""
     page = await jobs.list_jobs(user, **query.model_dump())
-    return JobPage.model_validate(page)
+    return JobPage(items=await reader.many(page.items), next_cursor=page.next_cursor)
 
 
-@router.get("/counts", name="counts")
-async def count_jobs(user: CurrentUser, jobs: JobSvc) -> JobCounts:
-    """How many of your jobs are in each status."""
-    return JobCounts.model_validate(await jobs.count_jobs(user))
+@router.get("/counts", name="counts", responses=problems(Forbidden))
+async def count_jobs(
+    user: CurrentUser,
+    jobs: JobSvc,
+    all_users: Annotated[bool, Query(description="Everybody's; administrators only.")] = False,
+) -> JobCounts:
+    """How many of your jobs are in each status and group."""
+    return JobCounts.model_validate(await jobs.count_jobs(user, all_users=all_users))
 
 
 @router.get("/{job_id}", name="get", responses=problems(JobNotFound))
-async def get_job(job_id: UUID, user: CurrentUser, jobs: JobSvc) -> JobRead:
-    return JobRead.model_validate(await jobs.get_job_for_user(job_id, user))
+async def get_job(job_id: UUID, user: CurrentUser, jobs: JobSvc, reader: Reader) -> JobRead:
+    return await reader.one(await jobs.get_job_for_user(job_id, user))
 
 
 @router.patch(
@@ -127,16 +224,21 @@ async def get_job(job_id: UUID, user: CurrentUser, jobs: JobSvc) -> JobRead:
     name="update",
     responses=problems(JobNotFound, JobStateConflict, InvalidJob),
 )
-async def update_job(job_id: UUID, body: JobUpdate, user: Generator, jobs: JobSvc) -> JobRead:
+async def update_job(
+    job_id: UUID, body: JobUpdate, user: Generator, jobs: JobSvc, reader: Reader
+) -> JobRead:
     """Change name and workspace at any time, priority and schedule while the job waits."""
     changes = body.model_dump(exclude_unset=True)
-    return JobRead.model_validate(await jobs.update_job(job_id, user, changes))
+    return await reader.one(await jobs.update_job(job_id, user, changes))
 
 
 @router.post("/{job_id}/cancel", name="cancel", responses=problems(JobNotFound, JobStateConflict))
-async def cancel_job(job_id: UUID, user: Generator, jobs: JobSvc) -> JobRead:
-    """Cancel. A completion that already happened wins; what was not sent is never sent."""
-    return JobRead.model_validate(await jobs.cancel_job(job_id, user))
+async def cancel_job(job_id: UUID, user: Generator, jobs: JobSvc, reader: Reader) -> JobCancelled:
+    """Cancel, and with it what was to follow. A completion that already happened wins; what was
+    not sent is never sent."""
+    shown = await reader.one(await jobs.cancel_job(job_id, user))
+    followers = await jobs.list_cancelled_with(job_id)
+    return JobCancelled(**shown.model_dump(), cancelled_child_ids=followers)
 
 
 @router.post(
@@ -146,29 +248,33 @@ async def cancel_job(job_id: UUID, user: Generator, jobs: JobSvc) -> JobRead:
     responses=problems(JobNotFound, JobStateConflict, InvalidJob, QuotaExceeded),
 )
 async def retry_job(
-    job_id: UUID, user: Generator, jobs: JobSvc, body: Annotated[JobRetry | None, Body()] = None
+    job_id: UUID,
+    user: Generator,
+    jobs: JobSvc,
+    reader: Reader,
+    body: Annotated[JobRetry | None, Body()] = None,
 ) -> JobRead:
     """Try an ended job again, as a new attempt that counts against the quota."""
     accept = body is not None and body.accept_second_charge
-    return JobRead.model_validate(await jobs.retry_job(job_id, user, accept_second_charge=accept))
+    return await reader.one(await jobs.retry_job(job_id, user, accept_second_charge=accept))
 
 
 @router.post("/{job_id}/dismiss", name="dismiss", responses=problems(JobNotFound, JobStateConflict))
-async def dismiss_job(job_id: UUID, user: Generator, jobs: JobSvc) -> JobRead:
+async def dismiss_job(job_id: UUID, user: Generator, jobs: JobSvc, reader: Reader) -> JobRead:
     """Give up a job that waits for a person's decision."""
-    return JobRead.model_validate(await jobs.dismiss_attention(job_id, user))
+    return await reader.one(await jobs.dismiss_attention(job_id, user))
 
 
 @router.post("/{job_id}/pause", name="pause", responses=problems(JobNotFound, JobStateConflict))
-async def pause_job(job_id: UUID, user: Generator, jobs: JobSvc) -> JobRead:
+async def pause_job(job_id: UUID, user: Generator, jobs: JobSvc, reader: Reader) -> JobRead:
     """Hold a waiting job back."""
-    return JobRead.model_validate(await jobs.pause_job(job_id, user))
+    return await reader.one(await jobs.pause_job(job_id, user))
 
 
 @router.post("/{job_id}/resume", name="resume", responses=problems(JobNotFound, JobStateConflict))
-async def resume_job(job_id: UUID, user: Generator, jobs: JobSvc) -> JobRead:
+async def resume_job(job_id: UUID, user: Generator, jobs: JobSvc, reader: Reader) -> JobRead:
     """Let a paused job wait in line again."""
-    return JobRead.model_validate(await jobs.resume_job(job_id, user))
+    return await reader.one(await jobs.resume_job(job_id, user))
 
 
 @router.get("/{job_id}/explain", name="explain", responses=problems(JobNotFound))

@@ -9,18 +9,21 @@ from pixsim7_backend.api.dependencies import (
     AdminsOnly,
     AdminUser,
     CurrentUser,
-    Paging,
     SignedIn,
     UserSvc,
 )
 from pixsim7_backend.api.errors import problems
 from pixsim7_backend.api.schemas.user import (
+    OneTimePassword,
     ProfileUpdate,
     Usage,
     UsageDay,
+    UsageToday,
     UserCreate,
     UserPage,
+    UserQuery,
     UserRead,
+    UserRow,
     UserUpdate,
 )
 from pixsim7_backend.domain.user import LastAdmin, UserExists, UserNotFound
@@ -45,9 +48,22 @@ async def update_me(body: ProfileUpdate, principal: SignedIn, users: UserSvc) ->
 
 
 @router.get("", name="list", responses=problems(AdminsOnly))
-async def list_users(page: Paging, admin: AdminUser, users: UserSvc) -> UserPage:
-    found = await users.list_users(page.cursor, page.limit)
-    items = [UserRead.of(user) for user in found.items]
+async def list_users(
+    query: Annotated[UserQuery, Query()], admin: AdminUser, users: UserSvc
+) -> UserPage:
+    """Everybody, with what they used today (UTC)."""
+    found = await users.list_users(query.cursor, query.limit, query.q)
+    ids = [user.id for user in found.items]
+    seen = await users.last_seen(ids)
+    today = await users.get_usage_today(ids)
+    items = [
+        UserRow(
+            **UserRead.of(user).model_dump(),
+            last_seen_at=seen.get(user.id),
+            today=UsageToday.model_validate(today[user.id]) if user.id in today else UsageToday(),
+        )
+        for user in found.items
+    ]
     return UserPage(items=items, next_cursor=found.next_cursor)
 
 
@@ -92,6 +108,16 @@ def _changes(body: UserUpdate) -> dict[str, Any]:
     if "password" in changes:
         changes["password"] = body.password.get_secret_value()
     return changes
+
+
+@router.post(
+    "/{user_id}/reset-password",
+    name="reset_password",
+    responses=problems(AdminsOnly, UserNotFound),
+)
+async def reset_password(user_id: UUID, admin: AdminUser, users: UserSvc) -> OneTimePassword:
+    """A one-time password in place of the old one; the person's sessions and tokens end."""
+    return OneTimePassword(password=await users.reset_password(user_id, admin))
 
 
 @router.delete(

@@ -200,7 +200,9 @@ class EventFeed:
             return
         async with self._db.transaction() as tx:
             oldest = await EventRepository(tx.session).oldest()
-        if oldest is not None and _key(position) < _key(oldest) and position != "0-0":
+        # With nothing kept, what came after the position is gone with it.
+        is_gone = oldest is None or _key(position) < _key(oldest)
+        if is_gone and _key(position) < _key(until) and position != "0-0":
             yield FeedItem(until, "resync", {"reason": "too old"})
             return
         if _key(position) > _key(until):

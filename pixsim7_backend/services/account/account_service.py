@@ -19,6 +19,8 @@ from pixsim7_backend.domain.user import QuotaExceeded, User
 from pixsim7_backend.domain.vocabulary import AccountStatus, ErrorKind, UserRole
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.repositories.account import (
+    AccountDay,
+    AccountErrors,
     AccountLoad,
     AccountRepository,
     SlotRequest,
@@ -30,6 +32,7 @@ from pixsim7_backend.infrastructure.security.credentials import (
     credential_aad,
 )
 from pixsim7_backend.services.account.account_selector import Need, Pool, first_reason, shown
+from pixsim7_backend.services.account.account_state import filled
 from pixsim7_backend.shared.errors import FieldProblem, Forbidden, InvalidInput
 
 HAND_RESERVATION = timedelta(minutes=10)
@@ -355,7 +358,7 @@ class AccountService:
             accounts = AccountRepository(tx.session)
             account = await accounts.find(account_id)
             visible = user.role is UserRole.ADMIN or await accounts.is_visible(account_id, user.id)
-        if account is None or not visible:
+        if account is None or account.removed_at is not None or not visible:
             raise AccountNotFound("There is no such account.")
         return account
 
@@ -384,6 +387,23 @@ class AccountService:
                 for load in await repository.load(provider_id, account_ids=ids, limit=len(ids)):
                     found[load.account.id] = load
         return found
+
+    async def days(
+        self, accounts: Sequence[ProviderAccount], days: int
+    ) -> dict[UUID, list[AccountDay]]:
+        """What each account did on each of the last days (UTC), oldest first, none left out."""
+        today = datetime.now(UTC).date()
+        wanted = [today - timedelta(days=age) for age in reversed(range(days))]
+        ids = [account.id for account in accounts]
+        async with self._db.transaction() as tx:
+            found = await AccountRepository(tx.session).days(ids, days)
+        return {id: filled(found.get(id, []), wanted) for id in ids}
+
+    async def errors(self, account_id: UUID, user: User, days: int = 30) -> list[AccountErrors]:
+        """What failed on an account that the person may change, by cause."""
+        await self.get_account_for_owner(account_id, user)
+        async with self._db.transaction() as tx:
+            return await AccountRepository(tx.session).errors(account_id, days)
 
     async def update_account(
         self, account_id: UUID, user: User, changes: Mapping[str, Any]
@@ -432,7 +452,7 @@ class AccountService:
             tx.enqueue("dispatch", account.provider_id)
 
     async def delete_account(self, account_id: UUID, user: User) -> None:
-        """Remove an account. One with history keeps its row, disabled and without credentials."""
+        """Remove an account. One with history keeps its row, unseen and without credentials."""
         async with self._db.transaction() as tx:
             accounts = AccountRepository(tx.session)
             await self.get_account_for_owner(account_id, user)
@@ -450,6 +470,7 @@ class AccountService:
                 credentials_sealed=None,
                 credentials_hint="",
                 is_shared=account.user_id is None,
+                removed_at=datetime.now(UTC),
             )
 
     async def clear_error(self, account_id: UUID) -> None:

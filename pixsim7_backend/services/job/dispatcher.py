@@ -269,7 +269,7 @@ class Dispatcher:
             refused_by=frozenset(refused.get(job.id, ())),
         )
         pool = Pool(loads)
-        considered = [_consider(pool, load, need) for load in loads]
+        considered = [consider(pool, load, need) for load in loads]
         code, sentence = _waiting_reason(job, considered, is_crowded=is_crowded)
         slots = sum(load.account.max_concurrent_jobs for load in loads) or 1
         eta = None if job.eta_s is None else job.eta_s * (1 + ahead / slots)
@@ -296,7 +296,8 @@ def _first_refusal(pool: Pool, need: Need) -> Refusal:
     return first_reason(refusal for refusal in refusals if refusal is not None)
 
 
-def _consider(pool: Pool, load: AccountLoad, need: Need) -> Consideration:
+def consider(pool: Pool, load: AccountLoad, need: Need) -> Consideration:
+    """Whether the account could take the job, and if not, why."""
     refusal = pool.why_not(load, need)
     if refusal is None:
         refusal = Refusal("able", "It can take the job.")

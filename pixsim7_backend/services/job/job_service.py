@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from pixsim7_backend.domain.job import (
     DEFAULT_PRIORITY,
     MAX_PRIORITY,
     MIN_PRIORITY,
+    BulkAction,
     IdempotencyKey,
     IdempotencyMismatch,
     InvalidJob,
@@ -24,7 +26,7 @@ from pixsim7_backend.domain.job import (
 )
 from pixsim7_backend.domain.provider import Estimate, OperationParams, OperationSpec
 from pixsim7_backend.domain.submission import HOLDING_STATES
-from pixsim7_backend.domain.user import User, Workspace
+from pixsim7_backend.domain.user import QuotaExceeded, User, Workspace
 from pixsim7_backend.domain.vocabulary import (
     JobStatus,
     MediaType,
@@ -33,7 +35,7 @@ from pixsim7_backend.domain.vocabulary import (
     UserRole,
 )
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
-from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
+from pixsim7_backend.infrastructure.database.repositories.job import JobFilter, JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.infrastructure.database.repositories.user import (
     UserRepository,
@@ -42,12 +44,13 @@ from pixsim7_backend.infrastructure.database.repositories.user import (
 from pixsim7_backend.services.provider.provider_service import ProviderService
 from pixsim7_backend.services.provider.registry import media_values
 from pixsim7_backend.services.user.user_service import UserService
-from pixsim7_backend.shared.errors import FieldProblem
+from pixsim7_backend.shared.errors import FieldProblem, Forbidden
 from pixsim7_backend.shared.fail_points import fail_point
 from pixsim7_backend.shared.ids import new_id
 from pixsim7_backend.shared.pagination import Page, decode_cursor, page_of
 
 MAX_BATCH = 100
+MAX_BULK = 500
 
 
 class InputLibrary(Protocol):
@@ -75,10 +78,34 @@ class NewJob:
     priority: int = DEFAULT_PRIORITY
     scheduled_at: datetime | None = None
     parent_job_id: UUID | None = None
+    path: str = ""
+    """Where it stands in the request, such as `jobs.0.`: problems name their fields by it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
+class Skipped:
+    """Jobs that an action did not fit, by why."""
+
+    code: str
+    sentence: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of an action on many jobs."""
+
+    matched: int
+    done: int
+    skipped: list[Skipped]
+    cancelled_children: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedJob:
+    """A request that acceptance would take, and what it comes to."""
+
     request: NewJob
     spec: OperationSpec
     params: OperationParams
@@ -139,8 +166,10 @@ class JobService:
         requests: Sequence[NewJob],
         *,
         idempotency_key: str | None = None,
+        is_batch: bool = False,
     ) -> list[Job]:
-        """Accept all of them or none, in one transaction."""
+        """Accept all of them or none, in one transaction. Several, or a batch of one, share a
+        `batch_id`."""
         if not 1 <= len(requests) <= MAX_BATCH:
             problem = FieldProblem("jobs", f"takes 1 to {MAX_BATCH} jobs")
             raise InvalidJob(f"A batch has 1 to {MAX_BATCH} jobs.", fields=[problem])
@@ -153,13 +182,13 @@ class JobService:
                 earlier = await jobs.claim_idempotency_key(user.id, idempotency_key, digest, ids)
                 if earlier is not None:
                     return await self._replay(jobs, earlier, digest)
-            checked = [await self._check(user, request) for request in requests]
+            checked = await self._check_all(user, requests)
             # Jobs before the person: the end of a parent takes its locks in that order.
             parents = {item.parent_job_id for item in requests if item.parent_job_id is not None}
             for parent_id in sorted(parents):
                 await jobs.lock(parent_id)
             await self._users.take_daily_jobs(user, len(checked))
-            batch_id = new_id() if len(checked) > 1 else None
+            batch_id = new_id() if is_batch or len(checked) > 1 else None
             rows = [
                 await self._row(tx, user, job_id, item, batch_id)
                 for job_id, item in zip(ids, checked, strict=True)
@@ -186,13 +215,21 @@ class JobService:
         found = await jobs.find_many(earlier.job_ids)
         return [found[job_id] for job_id in earlier.job_ids if job_id in found]
 
-    async def estimate(self, user: User, request: NewJob) -> tuple[OperationSpec, Estimate, float]:
-        """What a job would cost and how long it may take; checks it as acceptance would."""
-        checked = await self._check(user, request)
-        return checked.spec, checked.estimate, checked.spec.eta_s(checked.params)
+    async def _check_all(self, user: User, requests: Sequence[NewJob]) -> list[CheckedJob]:
+        checked: list[CheckedJob] = []
+        problems: list[FieldProblem] = []
+        for request in requests:
+            try:
+                checked.append(await self.check(user, request))
+            except InvalidJob as error:
+                problems += _under(request.path, error.fields)
+        if problems:
+            raise _invalid(problems)
+        return checked
 
-    async def _check(self, user: User, request: NewJob) -> _Checked:
-        """Everything about a request that needs no lock; all wrong fields at once."""
+    async def check(self, user: User, request: NewJob) -> CheckedJob:
+        """Everything about a request that needs no lock; raises `InvalidJob` with all wrong
+        fields at once."""
         registry = self._providers.registry
         spec = registry.operation(request.provider_id, request.operation_type)
         params = registry.validate(spec, request.params)
@@ -207,9 +244,8 @@ class JobService:
             if asset is not None and name in spec.pins_to_source:
                 pinned = pinned or await self._pin(asset, request.provider_id, user)
         if problems:
-            names = ", ".join(problem.field for problem in problems)
-            raise InvalidJob(f"These fields are not valid: {names}.", fields=problems)
-        return _Checked(request, spec, params, spec.estimate(params), pinned)
+            raise _invalid(problems)
+        return CheckedJob(request, spec, params, spec.estimate(params), pinned)
 
     async def _pin(self, asset: Asset, provider_id: str, user: User) -> UUID | None:
         """The account that made the source, while the person can still use it."""
@@ -218,11 +254,14 @@ class JobService:
         return await self._providers.usable_account(asset.account_id, user.id)
 
     async def _row(
-        self, tx: Transaction, user: User, job_id: UUID, item: _Checked, batch_id: UUID | None
+        self, tx: Transaction, user: User, job_id: UUID, item: CheckedJob, batch_id: UUID | None
     ) -> dict[str, Any]:
         request = item.request
-        await self._check_workspace(tx, user, request.workspace_id)
-        waits = await self._check_parent(tx, user, request.parent_job_id)
+        try:
+            await self._check_workspace(tx, user, request.workspace_id)
+            waits = await self._check_parent(tx, user, request.parent_job_id)
+        except InvalidJob as error:
+            raise InvalidJob(error.detail, fields=_under(request.path, error.fields)) from None
         now = datetime.now(UTC)
         return {
             "id": job_id,
@@ -285,26 +324,25 @@ class JobService:
         *,
         cursor: str | None = None,
         limit: int = 50,
+        all_users: bool = False,
         **filters: Any,
     ) -> Page[Job]:
-        """One's own jobs, newest first."""
+        """One's own jobs, newest first; with `all_users`, for administrators, everybody's."""
         wanted = [JobStatus(status)] if isinstance(status, str) else list(status or ())
+        chosen = _filter(
+            user, all_users=all_users, workspace_id=workspace_id, status=wanted, **filters
+        )
         async with self._db.transaction() as tx:
             rows = await JobRepository(tx.session).list_for(
-                user.id,
-                after=decode_cursor(cursor),
-                limit=limit + 1,
-                workspace_id=workspace_id,
-                status=wanted,
-                **filters,
+                chosen, after=decode_cursor(cursor), limit=limit + 1
             )
         return page_of(rows, limit, lambda job: job.id)
 
-    async def count_jobs(self, user: User | None) -> dict[str, int]:
-        """How many jobs stand where: a person's, or with None everybody's."""
+    async def count_jobs(self, user: User, *, all_users: bool = False) -> dict[str, int]:
+        """How many of one's own jobs, or of everybody's, are in each status and group."""
+        owner = _filter(user, all_users=all_users).user_id
         async with self._db.transaction() as tx:
-            jobs = JobRepository(tx.session)
-            return await jobs.count_by_status(None if user is None else user.id)
+            return await JobRepository(tx.session).counts(owner)
 
     async def get_events(self, job_id: UUID, user: User) -> Sequence[Event]:
         """What happened to one's own job, in order."""
@@ -515,6 +553,62 @@ class JobService:
         for grandchild in await jobs.waiting_children(child.id):
             await self._cancel_child(tx, grandchild)
 
+    async def list_cancelled_with(self, job_id: UUID) -> list[UUID]:
+        """The jobs that were cancelled because this one was, which they were to follow."""
+        async with self._db.transaction() as tx:
+            followers = await JobRepository(tx.session).descendants([job_id])
+        return [job.id for job in followers if _was_cancelled_with(job)]
+
+    async def change_many(
+        self,
+        user: User,
+        action: BulkAction,
+        *,
+        ids: Sequence[UUID] | None = None,
+        all_users: bool = False,
+        **filters: Any,
+    ) -> BulkResult:
+        """Do one thing to the jobs of `ids`, or to all that a filter finds.
+
+        Each job is a unit of work of its own, at most 500 in a call; those that the action does
+        not fit are counted by why. Ids of others are as unknown as none.
+        """
+        chosen = _filter(user, all_users=all_users, fits=action, **filters)
+        async with self._db.transaction() as tx:
+            jobs = JobRepository(tx.session)
+            if ids is None:
+                matched = await jobs.count_for(chosen)
+                ids = await jobs.ids_for(chosen, MAX_BULK)
+            else:
+                ids = list(dict.fromkeys(ids))
+                matched = len(ids)
+        done, children = 0, 0
+        skipped: Counter[tuple[str, str]] = Counter()
+        for job_id in ids:
+            try:
+                await self._change_one(user, action, job_id)
+            except (JobNotFound, JobStateConflict, InvalidJob, QuotaExceeded) as error:
+                skipped[error.code, error.detail] += 1
+                continue
+            done += 1
+            if action is BulkAction.CANCEL:
+                children += len(set(await self.list_cancelled_with(job_id)) - set(ids))
+        reasons = [Skipped(code, text, count) for (code, text), count in skipped.most_common()]
+        return BulkResult(matched, done, reasons, children, max(matched - len(ids), 0))
+
+    async def _change_one(self, user: User, action: BulkAction, job_id: UUID) -> None:
+        match action:
+            case BulkAction.CANCEL:
+                await self.cancel_job(job_id, user)
+            case BulkAction.PAUSE:
+                await self.pause_job(job_id, user)
+            case BulkAction.RESUME:
+                await self.resume_job(job_id, user)
+            case BulkAction.RETRY:
+                await self.retry_job(job_id, user)
+            case BulkAction.TO_FRONT:
+                await self.update_job(job_id, user, {"priority": MIN_PRIORITY})
+
     async def retry_job(
         self, job_id: UUID, user: User, *, accept_second_charge: bool = False
     ) -> Job:
@@ -643,7 +737,7 @@ class JobService:
             type,
             user_id=job.user_id,
             job_id=job.id,
-            data={"status": job.status.value, **data},
+            data={"status": job.status.value, "job": job.public_fields(), **data},
         )
 
 
@@ -654,6 +748,30 @@ def _summary(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "name": job.name,
     }
+
+
+def _filter(
+    user: User, *, all_users: bool, user_id: UUID | None = None, **values: Any
+) -> JobFilter:
+    """One's own jobs; an administrator may ask for everybody's, or for one person's."""
+    if not all_users and user_id in (None, user.id):
+        return JobFilter(user.id, **values)
+    if user.role is not UserRole.ADMIN:
+        raise Forbidden("Only administrators may look at the jobs of others.")
+    return JobFilter(user_id, **values)
+
+
+def _was_cancelled_with(job: Job) -> bool:
+    return job.status is JobStatus.CANCELLED and job.error_code == "parent_cancelled"
+
+
+def _under(path: str, problems: Sequence[FieldProblem]) -> list[FieldProblem]:
+    return [replace(problem, field=f"{path}{problem.field}") for problem in problems]
+
+
+def _invalid(problems: Sequence[FieldProblem]) -> InvalidJob:
+    names = ", ".join(problem.field for problem in problems)
+    return InvalidJob(f"These fields are not valid: {names}.", fields=problems)
 
 
 def _request_digest(requests: Sequence[NewJob]) -> bytes:

@@ -1,6 +1,8 @@
 """What has to happen by the clock: the nets under lost wake-ups, and cleaning."""
 
-from datetime import timedelta
+import socket
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from uuid import UUID
 
 import structlog
@@ -10,6 +12,9 @@ from pixsim7_backend.domain.provider import HttpNotSent, HttpUncertain, Provider
 from pixsim7_backend.infrastructure.database.engine import Database
 from pixsim7_backend.infrastructure.database.repositories.account import AccountRepository
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
+from pixsim7_backend.infrastructure.database.repositories.statistics import (
+    StatisticsRepository,
+)
 from pixsim7_backend.infrastructure.database.repositories.user import SessionRepository
 from pixsim7_backend.infrastructure.queue import trim_log
 from pixsim7_backend.services.asset.asset_bulk import AssetBulk
@@ -26,6 +31,7 @@ from pixsim7_backend.shared.config import Settings
 log = structlog.get_logger()
 
 BALANCE_AGE_S = 600.0
+WORKER_KEPT = timedelta(days=1)
 SESSION_KEPT = timedelta(days=7)
 IDEMPOTENCY_KEPT = timedelta(days=30)
 
@@ -58,6 +64,23 @@ class Upkeep:
         self._runner = runner
         self._webhook_sender = webhook_sender
         self._event_retention = timedelta(days=settings.event_retention_days)
+
+    async def beat(self, worker_id: UUID) -> None:
+        """A worker's sign of life. Never raises: a database that is away is no end of it."""
+        try:
+            async with self._db.transaction() as tx:
+                statistics = StatisticsRepository(tx.session)
+                await statistics.beat(worker_id, socket.gethostname(), version("pixsim7"))
+        except Exception as error:
+            log.warning("beat_failed", error=repr(error))
+
+    async def sign_off(self, worker_id: UUID) -> None:
+        """A worker that ended as it should is not missed. Never raises."""
+        try:
+            async with self._db.transaction() as tx:
+                await StatisticsRepository(tx.session).forget_worker(worker_id)
+        except Exception as error:
+            log.warning("sign_off_failed", error=repr(error))
 
     async def sweep(self) -> None:
         """The nets under lost wake-ups, and under workers that died. Never raises: what one net
@@ -100,6 +123,8 @@ class Upkeep:
         async with self._db.transaction() as tx:
             await SessionRepository(tx.session).delete_ended(SESSION_KEPT)
             await JobRepository(tx.session).delete_old_idempotency_keys(IDEMPOTENCY_KEPT)
+            silent_since = datetime.now(UTC) - WORKER_KEPT
+            await StatisticsRepository(tx.session).forget_silent_workers(silent_since)
             await trim_log(tx.session, timedelta(days=3))
         await self._webhook_sender.clean()
         removed = 1

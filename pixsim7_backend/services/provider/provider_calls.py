@@ -1,6 +1,6 @@
 """Calls to providers on an account: the opened credential and the guarded way out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from pixsim7_backend.domain.account import ProviderAccount
 from pixsim7_backend.domain.provider import CallContext, ProviderAdapter, SubmitContext
@@ -39,6 +39,19 @@ class ProviderCalls:
             http=self._gateway.client(
                 allowed_origins=self._origins(account), purpose=Purpose.PROVIDER_API
             ),
+        )
+
+    def trial_context(
+        self, provider_id: str, base_url: str | None, credentials: Mapping[str, str]
+    ) -> CallContext:
+        """For a look with credentials that belong to no account yet."""
+        url = base_url or self._registry.adapter(provider_id).manifest.default_base_url or ""
+        origins = frozenset({origin_of(url)}) if url else frozenset()
+        return CallContext(
+            account_id="",
+            base_url=url,
+            credentials=credentials,
+            http=self._gateway.client(allowed_origins=origins, purpose=Purpose.PROVIDER_API),
         )
 
     def download_context(self, account: ProviderAccount) -> CallContext:

@@ -220,6 +220,16 @@ class ProviderService:
         )
         return balance
 
+    async def try_credentials(
+        self, provider_id: str, base_url: str | None, credentials: Mapping[str, str]
+    ) -> Balance | None:
+        """Ask for the balance with credentials that are kept nowhere; None where the vendor has
+        none. Raises `ProviderError` or a transport error."""
+        adapter = self.registry.adapter(provider_id)
+        if not adapter.manifest.has_balance:
+            return None
+        return await adapter.balance(self._calls.trial_context(provider_id, base_url, credentials))
+
     async def usable_account(self, account_id: UUID, user_id: UUID) -> UUID | None:
         """The account's id while it is in service and the person may use it."""
         async with self._db.transaction() as tx:

@@ -264,6 +264,19 @@ class AuthService:
         if not await self._revoke(session_id, "revoked", owner):
             raise SessionNotFound("There is no such session.")
 
+    async def revoke_other_sessions(self, user: User, keep_session_id: UUID) -> None:
+        """End all of the person's sessions but this one, at once."""
+        async with self._db.transaction() as tx:
+            ended = await SessionRepository(tx.session).revoke_all(
+                user.id, "revoked", keep=keep_session_id
+            )
+            for session in ended:
+                tx.publish(
+                    "user:logout",
+                    user_id=user.id,
+                    data={"session_id": str(session.id), "reason": "revoked"},
+                )
+
     async def _revoke(self, session_id: UUID, reason: str, user_id: UUID | None) -> bool:
         async with self._db.transaction() as tx:
             ended = await SessionRepository(tx.session).revoke_session(session_id, reason, user_id)
@@ -295,6 +308,7 @@ class AuthService:
             row = await UserRepository(tx.session).lock(user.id)
             if row is not None:
                 row.password_hash = new_hash
+                row.must_change_password = False
             sessions = SessionRepository(tx.session)
             await sessions.revoke_all(user.id, "the password was changed", keep=keep_session_id)
             await sessions.revoke_tokens_of(user.id)

@@ -1,8 +1,10 @@
 """People: accounts of persons, their roles, quotas and usage."""
 
 import re
+import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,8 @@ from pixsim7_backend.domain.user import (
 from pixsim7_backend.domain.vocabulary import UserRole
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.errors import violated
+from pixsim7_backend.infrastructure.database.repositories.account import AccountRepository
+from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.user import (
     SessionRepository,
     UserRepository,
@@ -38,6 +42,24 @@ QUOTAS = (
 )
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStatus:
+    """What a person has used of each quota; a limit of None is none."""
+
+    jobs_today: int
+    max_daily_jobs: int | None
+    jobs_left_today: int | None
+    jobs_running: int
+    max_concurrent_jobs: int | None
+    storage_used_bytes: int
+    max_storage_bytes: int | None
+    asset_count: int
+    max_assets: int | None
+    accounts: int
+    max_accounts: int | None
+    renews_at: datetime
 
 
 class UserService:
@@ -92,6 +114,18 @@ class UserService:
         async with self._db.transaction() as tx:
             return await UserRepository(tx.session).find_by_login(email_or_username)
 
+    async def reset_password(self, user_id: UUID, actor: User) -> str:
+        """A one-time password, returned this once; the person's sessions and tokens end, and
+        nothing else may be done with it than to change it."""
+        if actor.role is not UserRole.ADMIN:
+            raise Forbidden("Only an administrator may reset passwords.")
+        password = secrets.token_urlsafe(12)
+        hashed = await self._passwords.hash_password(password)
+        async with self._db.transaction() as tx:
+            await self._apply(tx, user_id, {"password_hash": hashed, "must_change_password": True})
+            await SessionRepository(tx.session).revoke_tokens_of(user_id)
+        return password
+
     async def set_password(self, user_id: UUID, password: str) -> User:
         """An operator's word: a new password, and all of the person's sessions end."""
         problems = password_problems(password)
@@ -101,11 +135,25 @@ class UserService:
         async with self._db.transaction() as tx:
             return await self._apply(tx, user_id, {"password_hash": hashed})
 
-    async def list_users(self, cursor: str | None = None, limit: int = 50) -> Page[User]:
-        """Everybody, oldest first."""
+    async def list_users(
+        self, cursor: str | None = None, limit: int = 50, query: str | None = None
+    ) -> Page[User]:
+        """Everybody whose e-mail or username has `query` in it, oldest first."""
         async with self._db.transaction() as tx:
-            rows = await UserRepository(tx.session).list_after(decode_cursor(cursor), limit + 1)
+            rows = await UserRepository(tx.session).list_after(
+                decode_cursor(cursor), limit + 1, query
+            )
         return page_of(rows, limit, lambda user: user.id)
+
+    async def last_seen(self, user_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+        """When each person used a session or a token last; without those who never did."""
+        async with self._db.transaction() as tx:
+            return await SessionRepository(tx.session).last_seen(user_ids)
+
+    async def get_usage_today(self, user_ids: Sequence[UUID]) -> dict[UUID, DailyUsage]:
+        """The usage of today (UTC) of those who used anything."""
+        async with self._db.transaction() as tx:
+            return await UserRepository(tx.session).usage_today(user_ids)
 
     async def update_user(self, user_id: UUID, changes: Mapping[str, Any], actor: User) -> User:
         """Change profile, role, quotas, state or password of a person.
@@ -142,6 +190,8 @@ class UserService:
         user = await users.lock(user_id)
         if user is None:
             raise UserNotFound("There is no such person.")
+        if "password_hash" in values:
+            values = {"must_change_password": False, **values}
         before = (user.role, user.is_active)
         for name, value in values.items():
             setattr(user, name, value)
@@ -168,6 +218,35 @@ class UserService:
         return await self.update_user(user_id, {"is_active": False}, actor)
 
     # --- quotas and usage ---
+
+    @property
+    def default_quotas(self) -> Mapping[str, int | None]:
+        """What a new person gets."""
+        return self._defaults
+
+    async def get_quota_status(self, user_id: UUID) -> QuotaStatus:
+        """What the person has used of each quota now."""
+        async with self._db.transaction() as tx:
+            user = await self.get_user(user_id)
+            running = await JobRepository(tx.session).running_counts([user_id])
+            accounts = await AccountRepository(tx.session).count_owned(user_id)
+        now = datetime.now(UTC)
+        today = user.jobs_today if user.jobs_day == now.date() else 0
+        limit = user.max_daily_jobs
+        return QuotaStatus(
+            jobs_today=today,
+            max_daily_jobs=limit,
+            jobs_left_today=None if limit is None else max(limit - today, 0),
+            jobs_running=running.get(user_id, 0),
+            max_concurrent_jobs=user.max_concurrent_jobs,
+            storage_used_bytes=user.storage_used_bytes,
+            max_storage_bytes=user.max_storage_bytes,
+            asset_count=user.asset_count,
+            max_assets=user.max_assets,
+            accounts=accounts,
+            max_accounts=user.max_accounts,
+            renews_at=datetime.combine(now.date() + timedelta(days=1), time(), UTC),
+        )
 
     async def check_can_create_job(self, user: User) -> None:
         """Raise `QuotaExceeded` when today's jobs, storage or assets are used up.

@@ -7,7 +7,10 @@ from uuid import UUID
 from pixsim7_backend.domain.user import User, Workspace, WorkspaceNameTaken, WorkspaceNotFound
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.errors import violated
-from pixsim7_backend.infrastructure.database.repositories.user import WorkspaceRepository
+from pixsim7_backend.infrastructure.database.repositories.user import (
+    WorkspaceRepository,
+    WorkspaceSummary,
+)
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
 
 
@@ -17,13 +20,17 @@ class WorkspaceService:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    async def create(self, user: User, name: str, description: str = "") -> Workspace:
+    async def create(
+        self, user: User, name: str, description: str = "", **defaults: Any
+    ) -> Workspace:
         """Raises `WorkspaceNameTaken` or `InvalidInput`."""
-        _check({"name": name, "description": description})
+        _check({"name": name, "description": description, **defaults})
         with violated("uq_workspaces", error=_taken):
             async with self._db.transaction() as tx:
                 workspace = await WorkspaceRepository(tx.session).add(
-                    Workspace(user_id=user.id, name=name.strip(), description=description)
+                    Workspace(
+                        user_id=user.id, name=name.strip(), description=description, **defaults
+                    )
                 )
                 tx.publish("workspace:created", user_id=user.id, data={"id": str(workspace.id)})
         return workspace
@@ -41,8 +48,14 @@ class WorkspaceService:
         async with self._db.transaction() as tx:
             return await WorkspaceRepository(tx.session).list_of(user.id)
 
+    async def summaries(self, workspaces: Sequence[Workspace]) -> dict[UUID, WorkspaceSummary]:
+        """Numbers and covers of the given workspaces."""
+        async with self._db.transaction() as tx:
+            ids = [workspace.id for workspace in workspaces]
+            return await WorkspaceRepository(tx.session).summaries(ids)
+
     async def update(self, workspace_id: UUID, user: User, changes: Mapping[str, Any]) -> Workspace:
-        """Change name or description."""
+        """Change name, description or what new jobs in it start from."""
         _check(changes)
         with violated("uq_workspaces", error=_taken):
             async with self._db.transaction() as tx:

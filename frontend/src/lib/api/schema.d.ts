@@ -28,6 +28,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/accounts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try
+         * @description Ask the provider for the balance with credentials that are not saved. Costs nothing.
+         */
+        post: operations["accounts_try"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account_id}": {
         parameters: {
             query?: never;
@@ -35,7 +55,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get */
+        /**
+         * Get
+         * @description With a month of days and errors, for those who may edit it.
+         */
         get: operations["accounts_get"];
         put?: never;
         post?: never;
@@ -130,6 +153,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Event Types
+         * @description Every event type and what it tells.
+         */
+        get: operations["admin_event_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Events
+         * @description Everything that happened, newest first.
+         */
+        get: operations["admin_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Health
+         * @description Every check with what to do about it, the queue, the workers and the versions.
+         */
+        get: operations["admin_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/overview": {
         parameters: {
             query?: never;
@@ -150,6 +233,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quotas
+         * @description What a new person gets; set by PIXSIM7_DEFAULT_…
+         */
+        get: operations["admin_quotas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/settings": {
         parameters: {
             query?: never;
@@ -162,6 +265,26 @@ export interface paths {
          * @description The settings in force, without passwords.
          */
         get: operations["admin_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage
+         * @description What was made and spent, added up by day, person, provider or account.
+         */
+        get: operations["admin_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -532,7 +655,7 @@ export interface paths {
         };
         /**
          * Presence
-         * @description Who uses this browser, or nobody: for an app's first paint. Never 401.
+         * @description Who uses this browser, or nobody, and whether the installation is set up. Never 401.
          */
         get: operations["auth_presence"];
         put?: never;
@@ -577,7 +700,11 @@ export interface paths {
         get: operations["auth_list_sessions"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Revoke Other Sessions
+         * @description Sign out everywhere else.
+         */
+        delete: operations["auth_revoke_other_sessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -598,6 +725,26 @@ export interface paths {
          * @description Sign out elsewhere.
          */
         delete: operations["auth_revoke_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Setup
+         * @description Add the first administrator and sign them in by cookie. Works exactly once.
+         */
+        post: operations["auth_setup"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -725,6 +872,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Many
+         * @description One action on many jobs, each by itself, at most 500 in a call.
+         */
+        post: operations["jobs_change_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/counts": {
         parameters: {
             query?: never;
@@ -734,7 +901,7 @@ export interface paths {
         };
         /**
          * Counts
-         * @description How many of your jobs are in each status.
+         * @description How many of your jobs are in each status and group.
          */
         get: operations["jobs_counts"];
         put?: never;
@@ -756,7 +923,8 @@ export interface paths {
         put?: never;
         /**
          * Estimate
-         * @description What a job would cost and how long it may take; checked as acceptance would.
+         * @description What a run would cost, who could make it and when. What is wrong with it is told by field,
+         *     in an answer of 200: a form asks while it is being filled in.
          */
         post: operations["jobs_estimate"];
         delete?: never;
@@ -797,7 +965,8 @@ export interface paths {
         put?: never;
         /**
          * Cancel
-         * @description Cancel. A completion that already happened wins; what was not sent is never sent.
+         * @description Cancel, and with it what was to follow. A completion that already happened wins; what was
+         *     not sent is never sent.
          */
         post: operations["jobs_cancel"];
         delete?: never;
@@ -966,6 +1135,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Presets
+         * @description Yours, by name.
+         */
+        get: operations["saved_list_presets"];
+        put?: never;
+        /**
+         * Create Preset
+         * @description Keep settings of a job under a name; at most 200.
+         */
+        post: operations["saved_create_preset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/presets/{preset_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete Preset */
+        delete: operations["saved_delete_preset"];
+        options?: never;
+        head?: never;
+        /** Update Preset */
+        patch: operations["saved_update_preset"];
+        trace?: never;
+    };
     "/api/v1/providers": {
         parameters: {
             query?: never;
@@ -1030,7 +1241,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List */
+        /**
+         * List
+         * @description Everybody, with what they used today (UTC).
+         */
         get: operations["users_list"];
         put?: never;
         /**
@@ -1109,6 +1323,26 @@ export interface paths {
         patch: operations["users_update"];
         trace?: never;
     };
+    "/api/v1/users/{user_id}/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Password
+         * @description A one-time password in place of the old one; the person's sessions and tokens end.
+         */
+        post: operations["users_reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/{user_id}/usage": {
         parameters: {
             query?: never;
@@ -1124,6 +1358,48 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Views
+         * @description Yours, by name.
+         */
+        get: operations["saved_list_views"];
+        put?: never;
+        /**
+         * Create View
+         * @description Keep filters of the gallery under a name; at most 100.
+         */
+        post: operations["saved_create_view"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/views/{view_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Delete View */
+        delete: operations["saved_delete_view"];
+        options?: never;
+        head?: never;
+        /** Update View */
+        patch: operations["saved_update_view"];
         trace?: never;
     };
     "/api/v1/webhooks": {
@@ -1401,13 +1677,25 @@ export interface components {
             /** Provider Id */
             provider_id: string;
         };
-        /** AccountList */
-        AccountList: {
-            /** Items */
-            items: components["schemas"]["AccountRead"][];
+        /** AccountDayRead */
+        AccountDayRead: {
+            /** Credits */
+            credits: number;
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Failures */
+            failures: number;
+            /** Jobs */
+            jobs: number;
         };
-        /** AccountRead */
-        AccountRead: {
+        /**
+         * AccountDetail
+         * @description With thirty days, and what failed in them by cause.
+         */
+        AccountDetail: {
             /** Avg Generation Time Sec */
             avg_generation_time_sec: number | null;
             /** Base Url */
@@ -1426,12 +1714,27 @@ export interface components {
             credentials_hint: string;
             /** Credits */
             credits: number | null;
+            /**
+             * Credits Free
+             * @description null: nothing limits it.
+             */
+            credits_free: number | null;
             /** Credits Held */
             credits_held: number;
             /** Credits Synced At */
             credits_synced_at: string | null;
             /** Credits Today */
             credits_today: number;
+            /**
+             * Days
+             * @description Oldest first; empty unless you may edit.
+             */
+            days: components["schemas"]["AccountDayRead"][];
+            /**
+             * Errors
+             * @description Most first; empty unless you may edit.
+             */
+            errors: components["schemas"]["AccountErrorRead"][];
             /** Failure Count */
             failure_count: number;
             /** Granted To */
@@ -1467,6 +1770,7 @@ export interface components {
             provider_id: string;
             /** Slots Used */
             slots_used: number;
+            state: components["schemas"]["AccountStateRead"];
             status: components["schemas"]["AccountStatus"];
             /** Status Reason */
             status_reason: string | null;
@@ -1477,6 +1781,139 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+            /** @description The last seven days. */
+            week: components["schemas"]["AccountPeriodRead"];
+        };
+        /** AccountErrorRead */
+        AccountErrorRead: {
+            cause: components["schemas"]["ErrorKind"] | null;
+            /** Code */
+            code: string | null;
+            /** Count */
+            count: number;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /** AccountList */
+        AccountList: {
+            /** Items */
+            items: components["schemas"]["AccountRead"][];
+        };
+        /** AccountPeriodRead */
+        AccountPeriodRead: {
+            /** Credits */
+            credits: number;
+            /** Failures */
+            failures: number;
+            /** Jobs */
+            jobs: number;
+            /**
+             * Success Rate
+             * @description 0 to 1, of what has ended.
+             */
+            success_rate: number | null;
+        };
+        /** AccountRead */
+        AccountRead: {
+            /** Avg Generation Time Sec */
+            avg_generation_time_sec: number | null;
+            /** Base Url */
+            base_url: string | null;
+            /** Cooldown Until */
+            cooldown_until: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Credentials Hint
+             * @description The last characters; empty unless you may edit.
+             */
+            credentials_hint: string;
+            /** Credits */
+            credits: number | null;
+            /**
+             * Credits Free
+             * @description null: nothing limits it.
+             */
+            credits_free: number | null;
+            /** Credits Held */
+            credits_held: number;
+            /** Credits Synced At */
+            credits_synced_at: string | null;
+            /** Credits Today */
+            credits_today: number;
+            /**
+             * Days
+             * @description Oldest first; empty unless you may edit.
+             */
+            days: components["schemas"]["AccountDayRead"][];
+            /** Failure Count */
+            failure_count: number;
+            /** Granted To */
+            granted_to: string[];
+            /** Has Credentials */
+            has_credentials: boolean;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is House */
+            is_house: boolean;
+            /** Is Mine */
+            is_mine: boolean;
+            /** Is Shared */
+            is_shared: boolean;
+            /** Last Error */
+            last_error: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Max Concurrent Jobs */
+            max_concurrent_jobs: number;
+            /** Max Daily Credits */
+            max_daily_credits: number | null;
+            /** May Edit */
+            may_edit: boolean;
+            /** Name */
+            name: string;
+            /** Priority */
+            priority: number;
+            /** Provider Id */
+            provider_id: string;
+            /** Slots Used */
+            slots_used: number;
+            state: components["schemas"]["AccountStateRead"];
+            status: components["schemas"]["AccountStatus"];
+            /** Status Reason */
+            status_reason: string | null;
+            /** Success Count */
+            success_count: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** @description The last seven days. */
+            week: components["schemas"]["AccountPeriodRead"];
+        };
+        /** AccountStateRead */
+        AccountStateRead: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "ready" | "busy" | "cooling" | "low" | "exhausted" | "attention" | "paused";
+            /** Sentence */
+            sentence: string;
+            /** Until */
+            until: string | null;
         };
         /**
          * AccountStatus
@@ -1494,6 +1931,23 @@ export interface components {
             message: string;
             /** Ok */
             ok: boolean;
+        };
+        /**
+         * AccountTrial
+         * @description Credentials to try before they are saved.
+         */
+        AccountTrial: {
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Credentials
+             * @description By the names in the provider's `credential_fields`. Write-only.
+             */
+            credentials?: {
+                [key: string]: string;
+            };
+            /** Provider Id */
+            provider_id: string;
         };
         /**
          * AccountUpdate
@@ -2004,6 +2458,33 @@ export interface components {
             /** Total */
             total: number;
         };
+        /** AuditEvent */
+        AuditEvent: {
+            /** Account Id */
+            account_id: string | null;
+            /** Asset Id */
+            asset_id: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: number;
+            /** Job Id */
+            job_id: string | null;
+            /**
+             * Type
+             * @example job:completed
+             */
+            type: string;
+            /** User Id */
+            user_id: string | null;
+        };
         /**
          * Availability
          * @description What your accounts of the provider could take now.
@@ -2016,9 +2497,25 @@ export interface components {
             accounts: number;
             /**
              * Accounts Able
-             * @description Those in service.
+             * @description Those in service and not cooling down.
              */
             accounts_able: number;
+            /** Accounts Busy */
+            accounts_busy: number;
+            /** Accounts Cooling */
+            accounts_cooling: number;
+            /**
+             * Accounts Free
+             * @description Those able ones with a free slot.
+             */
+            accounts_free: number;
+            /**
+             * Cooling Until
+             * @description When the first of them goes on.
+             */
+            cooling_until: string | null;
+            /** Sentence */
+            sentence: string;
             /** Slots */
             slots: number;
             /** Slots Free */
@@ -2027,7 +2524,23 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "free" | "busy" | "unable" | "no_account";
+            state: "free" | "busy" | "cooling" | "unable" | "no_account";
+        };
+        /**
+         * BulkAction
+         * @description What can be done to many jobs at once.
+         * @enum {string}
+         */
+        BulkAction: "cancel" | "pause" | "resume" | "retry" | "to_front";
+        /**
+         * BulkChange
+         * @description One action on the jobs of `ids`, or on all that `filter` finds and that it fits.
+         */
+        BulkChange: {
+            action: components["schemas"]["BulkAction"];
+            filter?: components["schemas"]["JobFilter"] | null;
+            /** Ids */
+            ids?: string[] | null;
         };
         /** BulkFavourite */
         BulkFavourite: {
@@ -2100,24 +2613,6 @@ export interface components {
              */
             value: number | null;
         };
-        /** BulkResult */
-        BulkResult: {
-            /**
-             * Changed
-             * @description Those that differ now.
-             */
-            changed: number;
-            /**
-             * In Use
-             * @description Left alone, because an unfinished job uses them.
-             */
-            in_use: number;
-            /**
-             * Matched
-             * @description Of the selection, those that the action may touch.
-             */
-            matched: number;
-        };
         /** BulkTag */
         BulkTag: {
             /**
@@ -2133,6 +2628,25 @@ export interface components {
             snapshot?: string | null;
             /** Value */
             value: string[];
+        };
+        /** CheckRead */
+        CheckRead: {
+            /**
+             * Fix
+             * @description What to do about it, in words.
+             */
+            fix: string | null;
+            /** Name */
+            name: string;
+            /** Sentence */
+            sentence: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "warn" | "bad";
+            /** Title */
+            title: string;
         };
         /** ConsiderationRead */
         ConsiderationRead: {
@@ -2170,6 +2684,19 @@ export interface components {
              * @description null: nothing limits this account.
              */
             credits: number | string | null;
+        };
+        /** CurrentSession */
+        CurrentSession: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
         };
         /** DayCount */
         DayCount: {
@@ -2250,6 +2777,16 @@ export interface components {
             /** Items */
             items: components["schemas"]["EventRead"][];
         };
+        /** EventPage */
+        EventPage: {
+            /** Items */
+            items: components["schemas"]["AuditEvent"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` to go on; null on the last page.
+             */
+            next_cursor: string | null;
+        };
         /** EventRead */
         EventRead: {
             /** Account Id */
@@ -2274,6 +2811,35 @@ export interface components {
              * @example job:completed
              */
             type: string;
+        };
+        /** EventTypeList */
+        EventTypeList: {
+            /** Items */
+            items: components["schemas"]["EventTypeRead"][];
+        };
+        /** EventTypeRead */
+        EventTypeRead: {
+            /** Description */
+            description: string;
+            /** Type */
+            type: string;
+        };
+        /**
+         * Features
+         * @description What this installation has, and where its bounds are.
+         */
+        Features: {
+            /** Max Batch */
+            max_batch: number;
+            /** Max Bulk */
+            max_bulk: number;
+            /** Public Url */
+            public_url: string | null;
+            /**
+             * Storage
+             * @enum {string}
+             */
+            storage: "directory" | "s3" | "gcs" | "azure";
         };
         /**
          * FieldProblemRead
@@ -2320,6 +2886,22 @@ export interface components {
              */
             status: string;
         };
+        /** HealthReportRead */
+        HealthReportRead: {
+            /** Checks */
+            checks: components["schemas"]["CheckRead"][];
+            queue: components["schemas"]["QueueRead"];
+            /**
+             * Status
+             * @description That of the worst check.
+             * @enum {string}
+             */
+            status: "ok" | "warn" | "bad";
+            storage: components["schemas"]["StorageRead"];
+            versions: components["schemas"]["VersionsRead"];
+            /** Workers */
+            workers: components["schemas"]["WorkerRead"][];
+        };
         /**
          * InputSlot
          * @description A parameter that names media.
@@ -2338,16 +2920,168 @@ export interface components {
             /** Name */
             name: string;
         };
+        /** JobAccount */
+        JobAccount: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+        };
         /**
          * JobBatch
-         * @description All of them are accepted, or none.
+         * @description All of them are accepted, or none; together at most 100 jobs.
          */
         JobBatch: {
             /** Jobs */
-            jobs: components["schemas"]["JobCreate"][];
+            jobs: components["schemas"]["JobRequest"][];
         };
-        /** JobCounts */
+        /** JobCancelled */
+        JobCancelled: {
+            /** @description Where the latest attempt was made. */
+            account: components["schemas"]["JobAccount"] | null;
+            /** Asset Id */
+            asset_id: string | null;
+            /** Asset Ids */
+            asset_ids: string[];
+            /** Attempts */
+            attempts: number;
+            /**
+             * Attention Code
+             * @description Set when a person has to decide.
+             */
+            attention_code: string | null;
+            /** Attention Message */
+            attention_message: string | null;
+            /**
+             * Available At
+             * Format: date-time
+             */
+            available_at: string;
+            /** Batch Id */
+            batch_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /**
+             * Cancelled Child Ids
+             * @description That were to follow it.
+             */
+            cancelled_child_ids: string[];
+            /** Charged Credits */
+            charged_credits: number;
+            /** Child Ids */
+            child_ids: string[];
+            /**
+             * Choices
+             * @description What may be done with it now. `retry_second_charge`: retry, saying that a second charge is accepted.
+             */
+            choices: ("cancel" | "pause" | "resume" | "to_front" | "retry" | "retry_second_charge" | "dismiss")[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Estimated Credits */
+            estimated_credits: number;
+            /**
+             * Eta S
+             * @description Expected seconds from now to the result.
+             */
+            eta_s: number | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** @description The list that it belongs to. */
+            group: components["schemas"]["JobGroup"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** @description Of the first medium that it was given. */
+            input_thumb: components["schemas"]["Thumb"] | null;
+            /** Is Paused */
+            is_paused: boolean;
+            /** Model */
+            model: string | null;
+            /** Name */
+            name: string | null;
+            operation_type: components["schemas"]["OperationType"];
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Parent Job Id */
+            parent_job_id: string | null;
+            /** Priority */
+            priority: number;
+            /**
+             * Progress
+             * @description 0 to 1, where the provider tells.
+             */
+            progress: number | null;
+            /** Prompt */
+            prompt: string;
+            /** Provider Id */
+            provider_id: string;
+            /** Provider Name */
+            provider_name: string;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** @description Why it is where it is. */
+            reason: components["schemas"]["ReasonRead"];
+            /**
+             * Reserved Credits
+             * @description Held for it now.
+             */
+            reserved_credits: number;
+            /**
+             * Returned Credits
+             * @description What came back when it ended.
+             */
+            returned_credits: number;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Started At */
+            started_at: string | null;
+            /** @description Finer than `status`. */
+            state: components["schemas"]["JobState"];
+            status: components["schemas"]["JobStatus"];
+            thumb: components["schemas"]["Thumb"] | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            user: components["schemas"]["Person"];
+            /**
+             * Waiting Reason
+             * @description Why it waits, in a sentence.
+             */
+            waiting_reason: string | null;
+            /** Waits For Parent */
+            waits_for_parent: boolean;
+            /** Workspace Id */
+            workspace_id: string | null;
+        };
+        /**
+         * JobCounts
+         * @description By status, by group (`failed` is both), and what else deserves a number.
+         */
         JobCounts: {
+            /**
+             * Active
+             * @default 0
+             */
+            active?: number;
             /**
              * Cancelled
              * @default 0
@@ -2359,10 +3093,25 @@ export interface components {
              */
             completed?: number;
             /**
+             * Done
+             * @default 0
+             */
+            done?: number;
+            /**
              * Failed
              * @default 0
              */
             failed?: number;
+            /**
+             * Needs Attention
+             * @default 0
+             */
+            needs_attention?: number;
+            /**
+             * Paused
+             * @default 0
+             */
+            paused?: number;
             /**
              * Pending
              * @default 0
@@ -2373,6 +3122,11 @@ export interface components {
              * @default 0
              */
             processing?: number;
+            /**
+             * Scheduled
+             * @default 0
+             */
+            scheduled?: number;
         };
         /**
          * JobCreate
@@ -2420,26 +3174,58 @@ export interface components {
             /** Workspace Id */
             workspace_id?: string | null;
         };
-        /** JobEstimate */
+        /**
+         * JobEstimate
+         * @description The odds before anything is spent. What cannot be told of an invalid request is null.
+         */
         JobEstimate: {
+            /** Accounts Able */
+            accounts_able: number;
+            /**
+             * Ahead
+             * @description Jobs before it in line.
+             */
+            ahead: number;
+            /** Count */
+            count: number;
             /**
              * Credits
-             * @description In the provider account's own credits.
+             * @description Of all of it, in the account's own credits.
              */
-            credits: number;
+            credits: number | null;
+            /** Credits Each */
+            credits_each: number | null;
             /**
              * Eta S
-             * @description Expected seconds from acceptance to result.
+             * @description Expected seconds to the first result, line included.
              */
-            eta_s: number;
+            eta_s: number | null;
             /** Is Exact */
             is_exact: boolean;
             /** Note */
             note: string;
             operation_type: components["schemas"]["OperationType"];
-            output: components["schemas"]["MediaType"];
+            output: components["schemas"]["MediaType"] | null;
+            /** Payers */
+            payers: components["schemas"]["PayerRead"][];
+            /**
+             * Price Unit
+             * @enum {string}
+             */
+            price_unit: "credits" | "none";
+            /**
+             * Problems
+             * @description By field; `quota` and `account` stand for what is no field.
+             */
+            problems: components["schemas"]["FieldProblemRead"][];
             /** Provider Id */
             provider_id: string;
+            quota: components["schemas"]["QuotaStatus"];
+            /**
+             * Run S
+             * @description Expected seconds of making alone.
+             */
+            run_s: number | null;
         };
         /**
          * JobExplanation
@@ -2457,11 +3243,49 @@ export interface components {
             /** Reason Code */
             reason_code: string;
         };
-        /** JobList */
-        JobList: {
-            /** Items */
-            items: components["schemas"]["JobRead"][];
+        /**
+         * JobFilter
+         * @description What is left out does not matter.
+         */
+        JobFilter: {
+            /**
+             * All Users
+             * @description Everybody's; administrators only.
+             * @default false
+             */
+            all_users?: boolean;
+            /** Batch Id */
+            batch_id?: string | null;
+            /** Needs Attention */
+            needs_attention?: boolean | null;
+            operation_type?: components["schemas"]["OperationType"] | null;
+            /** Parent Job Id */
+            parent_job_id?: string | null;
+            /** Provider Id */
+            provider_id?: string | null;
+            /**
+             * Q
+             * @description Part of prompt or name.
+             */
+            q?: string | null;
+            /** @description `active`: waiting or under way. `scheduled`: not before a later time. `done`: completed or cancelled. */
+            state?: components["schemas"]["JobGroup"] | null;
+            /** Status */
+            status?: components["schemas"]["JobStatus"][];
+            /**
+             * User Id
+             * @description Of this person; administrators only.
+             */
+            user_id?: string | null;
+            /** Workspace Id */
+            workspace_id?: string | null;
         };
+        /**
+         * JobGroup
+         * @description The four lists that a queue is shown in.
+         * @enum {string}
+         */
+        JobGroup: "active" | "scheduled" | "failed" | "done";
         /** JobPage */
         JobPage: {
             /** Items */
@@ -2472,10 +3296,17 @@ export interface components {
              */
             next_cursor: string | null;
         };
-        /** JobRead */
+        /**
+         * JobRead
+         * @description Of other people's jobs, administrators see neither words nor media.
+         */
         JobRead: {
+            /** @description Where the latest attempt was made. */
+            account: components["schemas"]["JobAccount"] | null;
             /** Asset Id */
             asset_id: string | null;
+            /** Asset Ids */
+            asset_ids: string[];
             /** Attempts */
             attempts: number;
             /**
@@ -2496,6 +3327,13 @@ export interface components {
             cancel_requested_at: string | null;
             /** Charged Credits */
             charged_credits: number;
+            /** Child Ids */
+            child_ids: string[];
+            /**
+             * Choices
+             * @description What may be done with it now. `retry_second_charge`: retry, saying that a second charge is accepted.
+             */
+            choices: ("cancel" | "pause" | "resume" | "to_front" | "retry" | "retry_second_charge" | "dismiss")[];
             /**
              * Created At
              * Format: date-time
@@ -2507,17 +3345,26 @@ export interface components {
             error_message: string | null;
             /** Estimated Credits */
             estimated_credits: number;
-            /** Eta S */
+            /**
+             * Eta S
+             * @description Expected seconds from now to the result.
+             */
             eta_s: number | null;
             /** Finished At */
             finished_at: string | null;
+            /** @description The list that it belongs to. */
+            group: components["schemas"]["JobGroup"];
             /**
              * Id
              * Format: uuid
              */
             id: string;
+            /** @description Of the first medium that it was given. */
+            input_thumb: components["schemas"]["Thumb"] | null;
             /** Is Paused */
             is_paused: boolean;
+            /** Model */
+            model: string | null;
             /** Name */
             name: string | null;
             operation_type: components["schemas"]["OperationType"];
@@ -2534,18 +3381,43 @@ export interface components {
              * @description 0 to 1, where the provider tells.
              */
             progress: number | null;
+            /** Prompt */
+            prompt: string;
             /** Provider Id */
             provider_id: string;
+            /** Provider Name */
+            provider_name: string;
+            /**
+             * Queue Position
+             * @description 1 is next.
+             */
+            queue_position: number | null;
+            /** @description Why it is where it is. */
+            reason: components["schemas"]["ReasonRead"];
+            /**
+             * Reserved Credits
+             * @description Held for it now.
+             */
+            reserved_credits: number;
+            /**
+             * Returned Credits
+             * @description What came back when it ended.
+             */
+            returned_credits: number;
             /** Scheduled At */
             scheduled_at: string | null;
             /** Started At */
             started_at: string | null;
+            /** @description Finer than `status`. */
+            state: components["schemas"]["JobState"];
             status: components["schemas"]["JobStatus"];
+            thumb: components["schemas"]["Thumb"] | null;
             /**
              * Updated At
              * Format: date-time
              */
             updated_at: string;
+            user: components["schemas"]["Person"];
             /**
              * Waiting Reason
              * @description Why it waits, in a sentence.
@@ -2556,6 +3428,63 @@ export interface components {
             /** Workspace Id */
             workspace_id: string | null;
         };
+        /**
+         * JobRequest
+         * @description One request, made once or several times.
+         * @example {
+         *       "name": "Opening shot",
+         *       "operation_type": "text_to_video",
+         *       "params": {
+         *         "duration": 5,
+         *         "prompt": "sunset over mountains",
+         *         "quality": "720p"
+         *       },
+         *       "provider_id": "local"
+         *     }
+         */
+        JobRequest: {
+            /**
+             * Count
+             * @description How many jobs. With a seed in `params` they count up from it; without, each has one of its own.
+             * @default 1
+             */
+            count?: number;
+            /** Name */
+            name?: string | null;
+            operation_type: components["schemas"]["OperationType"];
+            /**
+             * Params
+             * @description Of the operation's own schema. Media are named by asset id or https URL.
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /**
+             * Parent Job Id
+             * @description Wait until this job of yours has completed.
+             */
+            parent_job_id?: string | null;
+            /**
+             * Priority
+             * @description 0 is served first, 10 last.
+             * @default 5
+             */
+            priority?: number;
+            /** Provider Id */
+            provider_id: string;
+            /**
+             * Scheduled At
+             * @description Not before this time; it must say its time zone.
+             */
+            scheduled_at?: string | null;
+            /**
+             * Seeds
+             * @description One job for each; `count` is not looked at.
+             */
+            seeds?: number[] | null;
+            /** Workspace Id */
+            workspace_id?: string | null;
+        };
         /** JobRetry */
         JobRetry: {
             /**
@@ -2565,6 +3494,12 @@ export interface components {
              */
             accept_second_charge?: boolean;
         };
+        /**
+         * JobState
+         * @description Where a job stands, as people see it: finer than its status, and never stored.
+         * @enum {string}
+         */
+        JobState: "scheduled" | "waiting" | "paused" | "sending" | "running" | "attention" | "completed" | "failed" | "cancelled";
         /**
          * JobStatus
          * @enum {string}
@@ -2586,6 +3521,16 @@ export interface components {
             scheduled_at?: string | null;
             /** Workspace Id */
             workspace_id?: string | null;
+        };
+        /** JobsCreated */
+        JobsCreated: {
+            /**
+             * Batch Id
+             * Format: uuid
+             */
+            batch_id: string;
+            /** Items */
+            items: components["schemas"]["JobRead"][];
         };
         /**
          * Login
@@ -2628,6 +3573,29 @@ export interface components {
             /** Operations */
             operations: components["schemas"]["OperationType"][];
         };
+        /** OneTimePassword */
+        OneTimePassword: {
+            /**
+             * Password
+             * @description Shown this once; it has to be changed at the next sign-in.
+             */
+            password: string;
+        };
+        /** OperationLimits */
+        OperationLimits: {
+            /**
+             * Max Batch
+             * @description Jobs in one submit.
+             */
+            max_batch: number;
+            /** Max Prompt Length */
+            max_prompt_length: number | null;
+            /**
+             * Slots
+             * @description Jobs that your accounts in service run at once.
+             */
+            slots: number;
+        };
         /** OperationList */
         OperationList: {
             /** Items */
@@ -2650,6 +3618,7 @@ export interface components {
             has_credits: boolean;
             /** Inputs */
             inputs: components["schemas"]["InputSlot"][];
+            limits: components["schemas"]["OperationLimits"];
             /**
              * May Repeat Safely
              * @description Whether a lost answer can be settled without a person.
@@ -2666,6 +3635,11 @@ export interface components {
             params_schema: {
                 [key: string]: unknown;
             };
+            /**
+             * Price Unit
+             * @enum {string}
+             */
+            price_unit: "credits" | "none";
             /** Prices As Of */
             prices_as_of: string;
             /** Provider Id */
@@ -2701,18 +3675,133 @@ export interface components {
              */
             new_password: string;
         };
+        /** PayerRead */
+        PayerRead: {
+            /**
+             * Account Id
+             * Format: uuid
+             */
+            account_id: string;
+            /** Code */
+            code: string;
+            /**
+             * Credits Free
+             * @description null: nothing limits it.
+             */
+            credits_free: number | null;
+            /** Is Able */
+            is_able: boolean;
+            /** Name */
+            name: string;
+            /** Sentence */
+            sentence: string;
+        };
+        /** Person */
+        Person: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Username */
+            username: string;
+        };
         /**
          * Presence
-         * @description Who uses this browser, for the first paint of an app. Never an error.
+         * @description Who uses this browser, and what an app has to know before its first paint.
          */
         Presence: {
+            features: components["schemas"]["Features"];
+            /** Instance Name */
+            instance_name: string;
             /** Max Upload Bytes */
             max_upload_bytes: number;
+            /** Needs Setup */
+            needs_setup: boolean;
+            quota: components["schemas"]["QuotaStatus"] | null;
             /** Scopes */
             scopes: string[];
+            session: components["schemas"]["CurrentSession"] | null;
+            /**
+             * Setup Needs Token
+             * @description False when asked from the machine itself.
+             */
+            setup_needs_token: boolean;
             user: components["schemas"]["UserRead"] | null;
             /** Version */
             version: string;
+        };
+        /** PresetCreate */
+        PresetCreate: {
+            /** Name */
+            name: string;
+            operation_type: components["schemas"]["OperationType"];
+            /**
+             * Params
+             * @description As the form holds them; they are checked when a job is made of them.
+             */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Provider Id */
+            provider_id: string;
+        };
+        /** PresetList */
+        PresetList: {
+            /** Items */
+            items: components["schemas"]["PresetRead"][];
+        };
+        /** PresetRead */
+        PresetRead: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            operation_type: components["schemas"]["OperationType"];
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
+            /** Provider Id */
+            provider_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * PresetUpdate
+         * @description Only what is given changes.
+         */
+        PresetUpdate: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /** @default text_to_video */
+            operation_type?: components["schemas"]["OperationType"];
+            /**
+             * Params
+             * @description As the form holds them; they are checked when a job is made of them.
+             */
+            params?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Provider Id
+             * @default
+             */
+            provider_id?: string;
         };
         /**
          * Problem
@@ -2834,6 +3923,49 @@ export interface components {
             /** Summary */
             summary: string;
         };
+        /** QueueRead */
+        QueueRead: {
+            /** By Task */
+            by_task: components["schemas"]["TaskDepthRead"][];
+            /** Running */
+            running: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * QuotaStatus
+         * @description What is used of each quota; a limit of null is none.
+         */
+        QuotaStatus: {
+            /** Accounts */
+            accounts: number;
+            /** Asset Count */
+            asset_count: number;
+            /** Jobs Left Today */
+            jobs_left_today: number | null;
+            /** Jobs Running */
+            jobs_running: number;
+            /** Jobs Today */
+            jobs_today: number;
+            /** Max Accounts */
+            max_accounts: number | null;
+            /** Max Assets */
+            max_assets: number | null;
+            /** Max Concurrent Jobs */
+            max_concurrent_jobs: number | null;
+            /** Max Daily Jobs */
+            max_daily_jobs: number | null;
+            /** Max Storage Bytes */
+            max_storage_bytes: number | null;
+            /**
+             * Renews At
+             * Format: date-time
+             * @description When the jobs of the day start again.
+             */
+            renews_at: string;
+            /** Storage Used Bytes */
+            storage_used_bytes: number;
+        };
         /**
          * Quotas
          * @description Left out: unchanged, or the installation's default. null: no limit.
@@ -2866,6 +3998,13 @@ export interface components {
             /** Max Storage Bytes */
             max_storage_bytes: number | null;
         };
+        /** ReasonRead */
+        ReasonRead: {
+            /** Code */
+            code: string;
+            /** Sentence */
+            sentence: string;
+        };
         /** Refresh */
         Refresh: {
             /**
@@ -2896,6 +4035,12 @@ export interface components {
              */
             created_at: string;
             /**
+             * Device
+             * @default
+             * @example Firefox on Linux
+             */
+            device?: string;
+            /**
              * Expires At
              * Format: date-time
              */
@@ -2917,6 +4062,11 @@ export interface components {
              * Format: date-time
              */
             last_seen_at: string;
+            /**
+             * Place
+             * @description Not known: addresses are not looked up.
+             */
+            place?: string | null;
             /** User Agent */
             user_agent: string | null;
         };
@@ -2929,6 +4079,46 @@ export interface components {
             settings: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Setup
+         * @description The first administrator of a fresh installation.
+         */
+        Setup: {
+            /** Email */
+            email: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+            /**
+             * Token
+             * @description As `pixsim7 serve` printed it; not needed on the machine that runs it.
+             */
+            token?: string | null;
+            /** Username */
+            username: string;
+        };
+        /** SkippedRead */
+        SkippedRead: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number;
+            /** Sentence */
+            sentence: string;
+        };
+        /** StorageRead */
+        StorageRead: {
+            /** Blob Bytes */
+            blob_bytes: number;
+            /** Blobs */
+            blobs: number;
+            /** Disk Free Bytes */
+            disk_free_bytes: number | null;
+            /** Disk Total Bytes */
+            disk_total_bytes: number | null;
         };
         /** SubmissionList */
         SubmissionList: {
@@ -2994,6 +4184,41 @@ export interface components {
          * @enum {string}
          */
         SyncStatus: "remote" | "downloading" | "downloaded" | "error";
+        /** TaskDepthRead */
+        TaskDepthRead: {
+            /** Running */
+            running: number;
+            /** Task */
+            task: string;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * Thumb
+         * @description As little of an asset as a tile needs. The links are signed and run out.
+         */
+        Thumb: {
+            /**
+             * Asset Id
+             * Format: uuid
+             */
+            asset_id: string;
+            /** Colour */
+            colour: string | null;
+            /** Duration S */
+            duration_s: number | null;
+            /** Height */
+            height: number | null;
+            media_type: components["schemas"]["MediaType"];
+            /** Preview */
+            preview: string | null;
+            /** Thumbhash */
+            thumbhash: string | null;
+            /** Thumbnail */
+            thumbnail: string | null;
+            /** Width */
+            width: number | null;
+        };
         /**
          * TokenCreate
          * @example {
@@ -3143,6 +4368,87 @@ export interface components {
             storage_bytes_added: number;
         };
         /**
+         * UsageGroup
+         * @description What usage is added up by.
+         * @enum {string}
+         */
+        UsageGroup: "day" | "user" | "provider" | "account";
+        /** UsageReportRead */
+        UsageReportRead: {
+            /**
+             * From
+             * Format: date
+             */
+            from: string;
+            group: components["schemas"]["UsageGroup"];
+            /** Rows */
+            rows: components["schemas"]["UsageRowRead"][];
+            /**
+             * To
+             * Format: date
+             */
+            to: string;
+            total: components["schemas"]["UsageRowRead"];
+        };
+        /**
+         * UsageRowRead
+         * @description Of accounts, attempts take the place of jobs.
+         */
+        UsageRowRead: {
+            /** Cancelled */
+            cancelled: number;
+            /** Completed */
+            completed: number;
+            /** Credits */
+            credits: number;
+            /** Failed */
+            failed: number;
+            /** Jobs */
+            jobs: number;
+            /**
+             * Key
+             * @description The day, or the id.
+             */
+            key: string;
+            /** Label */
+            label: string;
+            /**
+             * P50 S
+             * @description Seconds of generation.
+             */
+            p50_s: number | null;
+            /** P90 S */
+            p90_s: number | null;
+            /**
+             * Success Rate
+             * @description 0 to 1, of what completed or failed.
+             */
+            success_rate: number | null;
+        };
+        /** UsageToday */
+        UsageToday: {
+            /**
+             * Credits Spent
+             * @default 0
+             */
+            credits_spent?: number;
+            /**
+             * Jobs Completed
+             * @default 0
+             */
+            jobs_completed?: number;
+            /**
+             * Jobs Created
+             * @default 0
+             */
+            jobs_created?: number;
+            /**
+             * Jobs Failed
+             * @default 0
+             */
+            jobs_failed?: number;
+        };
+        /**
          * UserCreate
          * @example {
          *       "email": "ada@example.com",
@@ -3171,7 +4477,7 @@ export interface components {
         /** UserPage */
         UserPage: {
             /** Items */
-            items: components["schemas"]["UserRead"][];
+            items: components["schemas"]["UserRow"][];
             /**
              * Next Cursor
              * @description Give it as `cursor` to go on; null on the last page.
@@ -3203,6 +4509,11 @@ export interface components {
             jobs_today: number;
             /** Last Login At */
             last_login_at: string | null;
+            /**
+             * Must Change Password
+             * @description Nothing else may be done before.
+             */
+            must_change_password: boolean;
             quotas: components["schemas"]["QuotasRead"];
             role: components["schemas"]["UserRole"];
             /** Storage Used Bytes */
@@ -3215,6 +4526,49 @@ export interface components {
          * @enum {string}
          */
         UserRole: "admin" | "user" | "guest";
+        /**
+         * UserRow
+         * @description A person as administrators list them.
+         */
+        UserRow: {
+            /** Asset Count */
+            asset_count: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is Active */
+            is_active: boolean;
+            /**
+             * Jobs Today
+             * @description Jobs accepted since 00:00 UTC.
+             */
+            jobs_today: number;
+            /** Last Login At */
+            last_login_at: string | null;
+            /** Last Seen At */
+            last_seen_at: string | null;
+            /**
+             * Must Change Password
+             * @description Nothing else may be done before.
+             */
+            must_change_password: boolean;
+            quotas: components["schemas"]["QuotasRead"];
+            role: components["schemas"]["UserRole"];
+            /** Storage Used Bytes */
+            storage_used_bytes: number;
+            today: components["schemas"]["UsageToday"];
+            /** Username */
+            username: string;
+        };
         /**
          * UserUpdate
          * @description Only what is given changes.
@@ -3245,12 +4599,75 @@ export interface components {
              */
             username?: string;
         };
+        /** VersionsRead */
+        VersionsRead: {
+            /** Pixsim7 */
+            pixsim7: string;
+            /** Postgres */
+            postgres: string;
+            /** Python */
+            python: string;
+        };
         /**
          * VideoStatus
          * @description What the provider says of one submission, in our words.
          * @enum {string}
          */
         VideoStatus: "pending" | "processing" | "completed" | "failed" | "filtered" | "cancelled";
+        /** ViewCreate */
+        ViewCreate: {
+            /** Name */
+            name: string;
+            /**
+             * Query
+             * @description The search part of the page's address.
+             */
+            query: string;
+        };
+        /** ViewList */
+        ViewList: {
+            /** Items */
+            items: components["schemas"]["ViewRead"][];
+        };
+        /** ViewRead */
+        ViewRead: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Query */
+            query: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ViewUpdate
+         * @description Only what is given changes.
+         */
+        ViewUpdate: {
+            /**
+             * Name
+             * @default
+             */
+            name?: string;
+            /**
+             * Query
+             * @description The search part of the page's address.
+             * @default
+             */
+            query?: string;
+        };
         /** WebhookCreate */
         WebhookCreate: {
             /**
@@ -3406,8 +4823,33 @@ export interface components {
              */
             url?: string;
         };
+        /** WorkerRead */
+        WorkerRead: {
+            /** Host */
+            host: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Is Alive */
+            is_alive: boolean;
+            /**
+             * Last Beat At
+             * Format: date-time
+             */
+            last_beat_at: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Version */
+            version: string;
+        };
         /** WorkspaceCreate */
         WorkspaceCreate: {
+            defaults?: components["schemas"]["WorkspaceDefaults"];
             /**
              * Description
              * @default
@@ -3419,6 +4861,19 @@ export interface components {
              */
             name: string;
         };
+        /**
+         * WorkspaceDefaults
+         * @description What new jobs in the workspace start from.
+         */
+        WorkspaceDefaults: {
+            /** Model */
+            model?: string | null;
+            operation_type?: components["schemas"]["OperationType"] | null;
+            /** Priority */
+            priority?: number | null;
+            /** Provider Id */
+            provider_id?: string | null;
+        };
         /** WorkspaceList */
         WorkspaceList: {
             /** Items */
@@ -3426,11 +4881,21 @@ export interface components {
         };
         /** WorkspaceRead */
         WorkspaceRead: {
+            /** Active Jobs */
+            active_jobs: number;
+            /** Asset Count */
+            asset_count: number;
+            /**
+             * Covers
+             * @description The newest, at most four.
+             */
+            covers: components["schemas"]["Thumb"][];
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            defaults: components["schemas"]["WorkspaceDefaults"];
             /** Description */
             description: string;
             /**
@@ -3438,8 +4903,15 @@ export interface components {
              * Format: uuid
              */
             id: string;
+            /** Job Count */
+            job_count: number;
             /** Name */
             name: string;
+            /**
+             * Spent This Month
+             * @description Credits of the jobs made since the first (UTC).
+             */
+            spent_this_month: number;
             /**
              * Updated At
              * Format: date-time
@@ -3448,9 +4920,10 @@ export interface components {
         };
         /**
          * WorkspaceUpdate
-         * @description Only what is given changes.
+         * @description Only what is given changes; `defaults` as a whole.
          */
         WorkspaceUpdate: {
+            defaults?: components["schemas"]["WorkspaceDefaults"];
             /**
              * Description
              * @default
@@ -3461,6 +4934,43 @@ export interface components {
              * @default
              */
             name?: string;
+        };
+        /** BulkResult */
+        pixsim7_backend__api__schemas__asset__BulkResult: {
+            /**
+             * Changed
+             * @description Those that differ now.
+             */
+            changed: number;
+            /**
+             * In Use
+             * @description Left alone, because an unfinished job uses them.
+             */
+            in_use: number;
+            /**
+             * Matched
+             * @description Of the selection, those that the action may touch.
+             */
+            matched: number;
+        };
+        /** BulkResult */
+        pixsim7_backend__api__schemas__job__BulkResult: {
+            /**
+             * Cancelled Children
+             * @description That were to follow a cancelled one.
+             */
+            cancelled_children: number;
+            /** Done */
+            done: number;
+            /** Matched */
+            matched: number;
+            /**
+             * Remaining
+             * @description Beyond the 500 of one call: ask again while some are done.
+             */
+            remaining: number;
+            /** Skipped */
+            skipped: components["schemas"]["SkippedRead"][];
         };
     };
     responses: never;
@@ -3507,7 +5017,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3632,16 +5142,18 @@ export interface operations {
             };
         };
     };
-    accounts_get: {
+    accounts_try: {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                account_id: string;
-            };
+            path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountTrial"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -3649,7 +5161,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AccountRead"];
+                    "application/json": components["schemas"]["AccountTest"];
                 };
             };
             /** @description The request cannot be read */
@@ -3670,7 +5182,83 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The account cannot be like this */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accounts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountDetail"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4243,6 +5831,238 @@ export interface operations {
             };
         };
     };
+    admin_event_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypeList"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_events: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items on a page. */
+                limit?: number;
+                type?: string | null;
+                user_id?: string | null;
+                job_id?: string | null;
+                account_id?: string | null;
+                asset_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReportRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     admin_overview: {
         parameters: {
             query?: never;
@@ -4259,6 +6079,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_quotas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotasRead"];
                 };
             };
             /** @description The request cannot be read */
@@ -4391,6 +6285,84 @@ export interface operations {
             };
         };
     };
+    admin_usage: {
+        parameters: {
+            query?: {
+                from?: string | null;
+                to?: string | null;
+                group?: components["schemas"]["UsageGroup"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageReportRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     assets_list: {
         parameters: {
             query?: {
@@ -4452,7 +6424,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4543,7 +6515,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4639,7 +6611,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4714,7 +6686,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BulkResult"];
+                    "application/json": components["schemas"]["pixsim7_backend__api__schemas__asset__BulkResult"];
                 };
             };
             /** @description The request cannot be read */
@@ -4735,7 +6707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4839,7 +6811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4938,7 +6910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5017,7 +6989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5102,7 +7074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5188,7 +7160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5286,7 +7258,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5390,7 +7362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5491,7 +7463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5595,7 +7567,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5715,7 +7687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5816,7 +7788,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5930,7 +7902,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6188,7 +8160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6264,7 +8236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6338,7 +8310,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6416,7 +8388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6490,7 +8462,79 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_revoke_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6564,7 +8608,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6575,6 +8619,93 @@ export interface operations {
             };
             /** @description No such session */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_setup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Setup"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The setup token is missing or wrong; Cookies need https here */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description This installation has an administrator already; The e-mail or the username is taken */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6647,7 +8778,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6725,7 +8856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6799,7 +8930,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6885,7 +9016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6938,7 +9069,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Each event is one JSON object `{id, type, job_id, asset_id, account_id, created_at, data}`. After `resync` too much was missed: read everything anew. */
+            /** @description Each event is one JSON object `{id, type, user_id, job_id, asset_id, account_id, created_at, data}`. `data.job` has the changed row of a job, but for `job:waiting` (`data.reason`) and `job:progress` (`data.progress`, at most four a second). After `resync` too much was missed: read everything anew. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6965,7 +9096,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7006,17 +9137,25 @@ export interface operations {
     jobs_list: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Items on a page. */
-                limit?: number;
+                /** @description `active`: waiting or under way. `scheduled`: not before a later time. `done`: completed or cancelled. */
+                state?: components["schemas"]["JobGroup"] | null;
                 status?: components["schemas"]["JobStatus"][];
+                /** @description Part of prompt or name. */
+                q?: string | null;
                 workspace_id?: string | null;
                 provider_id?: string | null;
                 operation_type?: components["schemas"]["OperationType"] | null;
                 batch_id?: string | null;
                 parent_job_id?: string | null;
                 needs_attention?: boolean | null;
+                /** @description Everybody's; administrators only. */
+                all_users?: boolean;
+                /** @description Of this person; administrators only. */
+                user_id?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Items on a page. */
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -7051,7 +9190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description Not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7132,7 +9271,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7201,7 +9340,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobList"];
+                    "application/json": components["schemas"]["JobsCreated"];
                 };
             };
             /** @description The request cannot be read */
@@ -7222,7 +9361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7269,9 +9408,90 @@ export interface operations {
             };
         };
     };
-    jobs_counts: {
+    jobs_change_many: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["pixsim7_backend__api__schemas__job__BulkResult"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    jobs_counts: {
+        parameters: {
+            query?: {
+                /** @description Everybody's; administrators only. */
+                all_users?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7305,7 +9525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description Not allowed */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7352,7 +9572,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobCreate"];
+                "application/json": components["schemas"]["JobRequest"];
             };
         };
         responses: {
@@ -7383,7 +9603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7392,7 +9612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The job cannot be accepted as it is */
+            /** @description The input is not valid */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7459,7 +9679,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7548,7 +9768,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7621,7 +9841,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["JobRead"];
+                    "application/json": components["schemas"]["JobCancelled"];
                 };
             };
             /** @description The request cannot be read */
@@ -7642,7 +9862,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7736,7 +9956,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7830,7 +10050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7915,7 +10135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8000,7 +10220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8094,7 +10314,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8192,7 +10412,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8295,7 +10515,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8378,8 +10598,359 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_list_presets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetList"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_create_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A preset of this name exists */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quota is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_delete_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such preset */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_update_preset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                preset_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PresetUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PresetRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such preset */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A preset of this name exists */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8452,7 +11023,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8528,7 +11099,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8613,7 +11184,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8667,6 +11238,8 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Items on a page. */
                 limit?: number;
+                /** @description Part of the e-mail or the username. */
+                q?: string | null;
             };
             header?: never;
             path?: never;
@@ -8866,7 +11439,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8952,7 +11525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9265,6 +11838,91 @@ export interface operations {
             };
         };
     };
+    users_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimePassword"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Administrators only */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such user */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     users_usage: {
         parameters: {
             query?: {
@@ -9353,6 +12011,357 @@ export interface operations {
             };
         };
     };
+    saved_list_views: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_create_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A saved view of this name exists */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The quota is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_delete_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such saved view */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    saved_update_view: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ViewUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewRead"];
+                };
+            };
+            /** @description The request cannot be read */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Sign in first; Tokens do not belong into addresses */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not do this; Change the one-time password first */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such saved view */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A saved view of this name exists */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The input is not valid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something went wrong on our side */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not available now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     webhooks_list: {
         parameters: {
             query?: never;
@@ -9389,7 +12398,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9552,7 +12561,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9635,7 +12644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9815,7 +12824,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9901,7 +12910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9999,7 +13008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10084,7 +13093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10176,7 +13185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10254,7 +13263,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10339,7 +13348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10422,7 +13431,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10511,7 +13520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token may not do this */
+            /** @description The token may not do this; Change the one-time password first */
             403: {
                 headers: {
                     [name: string]: unknown;

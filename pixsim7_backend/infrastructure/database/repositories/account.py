@@ -2,12 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pixsim7_backend.domain.account import AccountGrant, ProviderAccount, Reservation
@@ -16,7 +29,12 @@ from pixsim7_backend.domain.submission import (
     UNRESOLVED_STATES,
     ProviderSubmission,
 )
-from pixsim7_backend.domain.vocabulary import AccountStatus, OperationType, SubmissionState
+from pixsim7_backend.domain.vocabulary import (
+    AccountStatus,
+    ErrorKind,
+    OperationType,
+    SubmissionState,
+)
 from pixsim7_backend.shared.ids import new_id
 
 
@@ -31,6 +49,37 @@ class AccountLoad:
     doubtful_operations: frozenset[OperationType]
     granted_to: frozenset[UUID]
     is_cooling: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDay:
+    """What one account did on one UTC day."""
+
+    day: date
+    jobs: int = 0
+    successes: int = 0
+    failures: int = 0
+    credits: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountErrors:
+    """Attempts that failed for one cause."""
+
+    cause: ErrorKind | None
+    code: str | None
+    sentence: str
+    count: int
+    last_at: datetime
+
+
+_SUCCEEDED = (SubmissionState.COMPLETED_REMOTE, SubmissionState.FETCHED)
+_FAILED = (
+    SubmissionState.FAILED_REMOTE,
+    SubmissionState.REJECTED,
+    SubmissionState.RESULT_LOST,
+    SubmissionState.CLOSED_UNKNOWN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +159,25 @@ class AccountRepository:
     async def list_visible(self, user_id: UUID | None) -> Sequence[ProviderAccount]:
         """Accounts that the person may use; with None, all."""
         statement = select(ProviderAccount).order_by(ProviderAccount.priority, ProviderAccount.id)
+        statement = statement.where(ProviderAccount.removed_at.is_(None))
         if user_id is not None:
             statement = statement.where(_visible_to([user_id]))
         return (await self._session.scalars(statement)).all()
 
     async def is_visible(self, account_id: UUID, user_id: UUID) -> bool:
-        statement = select(exists().where(ProviderAccount.id == account_id, _visible_to([user_id])))
+        statement = select(
+            exists().where(
+                ProviderAccount.id == account_id,
+                ProviderAccount.removed_at.is_(None),
+                _visible_to([user_id]),
+            )
+        )
         return bool(await self._session.scalar(statement))
 
     async def count_owned(self, user_id: UUID) -> int:
-        statement = select(func.count()).where(ProviderAccount.user_id == user_id)
+        statement = select(func.count()).where(
+            ProviderAccount.user_id == user_id, ProviderAccount.removed_at.is_(None)
+        )
         return await self._session.scalar(statement) or 0
 
     async def count_house_accounts(self, provider_id: str | None = None) -> int:
@@ -180,7 +238,7 @@ class AccountRepository:
                 grants,
             )
             .join(used, text("true"))
-            .where(ProviderAccount.provider_id == provider_id)
+            .where(ProviderAccount.provider_id == provider_id, ProviderAccount.removed_at.is_(None))
             .order_by(
                 ProviderAccount.priority,
                 ProviderAccount.consecutive_failures,
@@ -237,6 +295,67 @@ class AccountRepository:
             .group_by(ProviderSubmission.account_id)
         )
         return {row[0]: row[1] for row in await self._session.execute(statement)}
+
+    async def days(self, ids: Sequence[UUID], days: int) -> dict[UUID, list[AccountDay]]:
+        """The last days (UTC, today included) of each account, without idle ones."""
+        day = cast(func.timezone("UTC", ProviderSubmission.reserved_at), Date).label("day")
+        first = func.date_trunc("day", func.now(), "UTC") - timedelta(days=days - 1)
+        state = ProviderSubmission.state
+        statement = (
+            select(
+                ProviderSubmission.account_id,
+                day,
+                func.count(),
+                func.count().filter(state.in_(_SUCCEEDED)),
+                func.count().filter(state.in_(_FAILED)),
+                func.coalesce(func.sum(ProviderSubmission.charged_credits), 0),
+            )
+            .where(
+                ProviderSubmission.account_id.in_(ids),
+                ProviderSubmission.reserved_at >= first,
+                state != SubmissionState.ABANDONED,
+            )
+            .group_by(ProviderSubmission.account_id, day)
+            .order_by(day)
+        )
+        found: dict[UUID, list[AccountDay]] = {}
+        for row in await self._session.execute(statement):
+            found.setdefault(row[0], []).append(
+                AccountDay(row[1], row[2], row[3], row[4], row[5] or Decimal(0))
+            )
+        return found
+
+    async def errors(self, account_id: UUID, days: int) -> list[AccountErrors]:
+        """What failed in the last days, by cause, most first."""
+        last = func.max(ProviderSubmission.finished_at)
+        sentence = func.array_agg(
+            aggregate_order_by(
+                ProviderSubmission.error_message, ProviderSubmission.finished_at.desc()
+            )
+        )
+        statement = (
+            select(
+                ProviderSubmission.error_kind,
+                ProviderSubmission.error_code,
+                sentence,
+                func.count(),
+                last,
+            )
+            .where(
+                ProviderSubmission.account_id == account_id,
+                ProviderSubmission.reserved_at >= func.now() - timedelta(days=days),
+                ProviderSubmission.state.in_(_FAILED),
+                ProviderSubmission.finished_at.is_not(None),
+            )
+            .group_by(ProviderSubmission.error_kind, ProviderSubmission.error_code)
+            .order_by(func.count().desc(), last.desc())
+            .limit(50)
+        )
+        return [
+            AccountErrors(kind, code, sentences[0] or "", count, at)
+            for kind, code, sentences, count, at in await self._session.execute(statement)
+            if at is not None
+        ]
 
     async def update(self, account_id: UUID, **values: Any) -> ProviderAccount | None:
         statement = (

@@ -1,13 +1,13 @@
 """Reading events in the order in which their transactions became visible."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from pixsim7_backend.domain.event import CommittedEvent
+from pixsim7_backend.domain.event import CommittedEvent, Event
 
 # Only transactions older than every open one: nothing can still appear before them.
 _READ = """
@@ -84,6 +84,18 @@ class EventRepository:
         if user_id is not None:
             values["user_id"] = user_id
         return [committed(row) for row in await self._session.execute(statement, values)]
+
+    async def page(
+        self, before: int | None, limit: int, filters: Mapping[str, str | UUID | None]
+    ) -> Sequence[Event]:
+        """Newest first; `filters` are columns and the value that each must have."""
+        statement = select(Event).order_by(Event.id.desc()).limit(limit)
+        for column, value in filters.items():
+            if value is not None:
+                statement = statement.where(getattr(Event, column) == value)
+        if before is not None:
+            statement = statement.where(Event.id < before)
+        return (await self._session.scalars(statement)).all()
 
 
 def committed(row: Any) -> CommittedEvent:

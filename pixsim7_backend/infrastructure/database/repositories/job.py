@@ -7,12 +7,30 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pixsim7_backend.domain.event import Event
-from pixsim7_backend.domain.job import JOB_STATUS, IdempotencyKey, Job
+from pixsim7_backend.domain.job import (
+    JOB_STATUS,
+    MIN_PRIORITY,
+    BulkAction,
+    IdempotencyKey,
+    Job,
+    JobGroup,
+)
 from pixsim7_backend.domain.submission import HOLDING_STATES, ProviderSubmission
 from pixsim7_backend.domain.vocabulary import JobStatus, OperationType
 from pixsim7_backend.infrastructure.database.repositories.transition import transition
@@ -79,6 +97,87 @@ class WaitingJob:
     pinned_account_id: UUID | None
     share: int
     """How many jobs its person would have running with this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs; what is None does not matter. `user_id` None: everybody's."""
+
+    user_id: UUID | None
+    workspace_id: UUID | None = None
+    status: Collection[JobStatus] = ()
+    state: JobGroup | None = None
+    provider_id: str | None = None
+    operation_type: OperationType | None = None
+    batch_id: UUID | None = None
+    parent_job_id: UUID | None = None
+    needs_attention: bool | None = None
+    q: str | None = None
+    fits: BulkAction | None = None
+    """Only those that this can be done to."""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        equal = {
+            Job.user_id: self.user_id,
+            Job.workspace_id: self.workspace_id,
+            Job.provider_id: self.provider_id,
+            Job.operation_type: self.operation_type,
+            Job.batch_id: self.batch_id,
+            Job.parent_job_id: self.parent_job_id,
+        }
+        where = [column == value for column, value in equal.items() if value is not None]
+        if self.status:
+            where.append(Job.status.in_(list(self.status)))
+        if self.state is not None:
+            where.append(in_group(self.state))
+        if self.needs_attention is not None:
+            attention = Job.attention_code.is_not(None)
+            where.append(attention if self.needs_attention else ~attention)
+        if self.fits is not None:
+            where.append(_fits(self.fits))
+        if self.q:
+            prompt = Job.params["prompt"].astext
+            where.append(
+                or_(
+                    prompt.icontains(self.q, autoescape=True),
+                    Job.name.icontains(self.q, autoescape=True),
+                )
+            )
+        return where
+
+
+def in_group(group: JobGroup) -> ColumnElement[bool]:
+    """The same rule as `Job.group`."""
+    is_scheduled = and_(
+        Job.status == JobStatus.PENDING,
+        Job.scheduled_at.is_not(None),
+        Job.scheduled_at > func.now(),
+    )
+    match group:
+        case JobGroup.SCHEDULED:
+            return is_scheduled
+        case JobGroup.ACTIVE:
+            under_way = Job.status.in_([JobStatus.PENDING, JobStatus.PROCESSING])
+            return and_(under_way, is_scheduled.is_not(True))
+        case JobGroup.FAILED:
+            return Job.status == JobStatus.FAILED
+        case JobGroup.DONE:
+            return Job.status.in_([JobStatus.COMPLETED, JobStatus.CANCELLED])
+
+
+def _fits(action: BulkAction) -> ColumnElement[bool]:
+    is_pending = Job.status == JobStatus.PENDING
+    match action:
+        case BulkAction.CANCEL:
+            return Job.status.in_([JobStatus.PENDING, JobStatus.PROCESSING])
+        case BulkAction.PAUSE:
+            return and_(is_pending, ~Job.is_paused)
+        case BulkAction.RESUME:
+            return and_(is_pending, Job.is_paused)
+        case BulkAction.RETRY:
+            return Job.status == JobStatus.FAILED
+        case BulkAction.TO_FRONT:
+            return and_(is_pending, Job.priority > MIN_PRIORITY)
 
 
 class JobRepository:
@@ -163,6 +262,14 @@ class JobRepository:
         )
         return {job.id: job for job in await self._session.scalars(statement)}
 
+    async def descendants(self, job_ids: Collection[UUID]) -> Sequence[Job]:
+        """All that follow these jobs, however far down."""
+        found = select(Job.id).where(Job.parent_job_id.in_(job_ids)).cte("found", recursive=True)
+        found = found.union(select(Job.id).where(Job.parent_job_id == found.c.id))
+        statement = select(Job).where(Job.id.in_(select(found.c.id)))
+        statement = statement.execution_options(populate_existing=True)
+        return (await self._session.scalars(statement)).all()
+
     async def list_page(
         self, after: UUID | None, limit: int, *where: ColumnElement[bool]
     ) -> Sequence[Job]:
@@ -173,40 +280,34 @@ class JobRepository:
         return (await self._session.scalars(statement)).all()
 
     async def list_for(
-        self,
-        user_id: UUID,
-        *,
-        after: UUID | None,
-        limit: int,
-        workspace_id: UUID | None = None,
-        status: Collection[JobStatus] = (),
-        provider_id: str | None = None,
-        operation_type: OperationType | None = None,
-        batch_id: UUID | None = None,
-        parent_job_id: UUID | None = None,
-        needs_attention: bool | None = None,
+        self, filters: "JobFilter", *, after: UUID | None, limit: int
     ) -> Sequence[Job]:
-        where: list[ColumnElement[bool]] = [Job.user_id == user_id]
-        equal = {
-            Job.workspace_id: workspace_id,
-            Job.provider_id: provider_id,
-            Job.operation_type: operation_type,
-            Job.batch_id: batch_id,
-            Job.parent_job_id: parent_job_id,
-        }
-        where += [column == value for column, value in equal.items() if value is not None]
-        if status:
-            where.append(Job.status.in_(list(status)))
-        if needs_attention is not None:
-            attention = Job.attention_code.is_not(None)
-            where.append(attention if needs_attention else ~attention)
-        return await self.list_page(after, limit, *where)
+        return await self.list_page(after, limit, *filters.conditions())
 
-    async def count_by_status(self, user_id: UUID | None) -> dict[str, int]:
-        statement = select(Job.status, func.count()).group_by(Job.status)
+    async def ids_for(self, filters: "JobFilter", limit: int) -> Sequence[UUID]:
+        """Oldest first, so that a parent comes before what follows it."""
+        statement = select(Job.id).where(*filters.conditions()).order_by(Job.id).limit(limit)
+        return (await self._session.scalars(statement)).all()
+
+    async def count_for(self, filters: "JobFilter") -> int:
+        statement = select(func.count()).select_from(Job).where(*filters.conditions())
+        return await self._session.scalar(statement) or 0
+
+    async def counts(self, user_id: UUID | None) -> dict[str, int]:
+        """By status and by group; of one person, or with None of everybody."""
+        columns: dict[str, ColumnElement[bool]] = {
+            **{status.value: Job.status == status for status in JobStatus},
+            **{group.value: in_group(group) for group in JobGroup},
+            "needs_attention": Job.attention_code.is_not(None),
+            "paused": and_(Job.status == JobStatus.PENDING, Job.is_paused),
+        }
+        statement = select(
+            *(func.count().filter(where).label(name) for name, where in columns.items())
+        ).select_from(Job)
         if user_id is not None:
             statement = statement.where(Job.user_id == user_id)
-        return {status.value: count for status, count in await self._session.execute(statement)}
+        row = (await self._session.execute(statement)).one()
+        return {name: getattr(row, name) for name in columns}
 
     async def events_of(self, job_id: UUID) -> Sequence[Event]:
         statement = select(Event).where(Event.job_id == job_id).order_by(Event.id)
@@ -356,6 +457,19 @@ class JobRepository:
 
     async def count_attention(self) -> int:
         statement = select(func.count()).where(Job.attention_code.is_not(None))
+        return await self._session.scalar(statement) or 0
+
+    async def count_ahead(self, provider_id: str, priority: int) -> int:
+        """How many jobs would come before a new one of this priority."""
+        statement = select(func.count()).where(
+            Job.provider_id == provider_id,
+            Job.status == JobStatus.PENDING,
+            Job.is_paused.is_(False),
+            Job.waits_for_parent.is_(False),
+            Job.open_submission_id.is_(None),
+            Job.available_at <= func.now(),
+            Job.priority <= priority,
+        )
         return await self._session.scalar(statement) or 0
 
     async def ahead_of(self, job: Job) -> int:

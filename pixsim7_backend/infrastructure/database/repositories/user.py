@@ -1,19 +1,37 @@
 """People, sessions, tokens, workspaces and usage in SQL."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, case, cast, delete, func, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
+from pixsim7_backend.domain.asset import Asset
 from pixsim7_backend.domain.user import (
     ApiToken,
     DailyUsage,
+    Preset,
     RefreshGeneration,
+    SavedView,
     User,
     UserSession,
     Workspace,
@@ -47,8 +65,17 @@ class UserRepository:
         # A username may look like somebody's e-mail; the e-mail wins.
         return next((row for row in rows if row.email.lower() == wanted), rows[0] if rows else None)
 
-    async def list_after(self, after: UUID | None, limit: int) -> Sequence[User]:
+    async def list_after(
+        self, after: UUID | None, limit: int, query: str | None = None
+    ) -> Sequence[User]:
         statement = select(User).order_by(User.id).limit(limit)
+        if query:
+            statement = statement.where(
+                or_(
+                    User.email.icontains(query, autoescape=True),
+                    User.username.icontains(query, autoescape=True),
+                )
+            )
         if after is not None:
             statement = statement.where(User.id > after)
         return (await self._session.scalars(statement)).all()
@@ -80,6 +107,14 @@ class UserRepository:
         await self._session.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended('admins', 0))")
         )
+
+    async def lock_table(self) -> None:
+        """Nobody else adds or changes people until the transaction ends; reading goes on."""
+        await self._session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+
+    async def has_admin(self) -> bool:
+        statement = select(exists().where(User.role == UserRole.ADMIN))
+        return bool(await self._session.scalar(statement))
 
     async def count_active_admins(self) -> int:
         statement = select(func.count()).where(User.role == UserRole.ADMIN, User.is_active)
@@ -143,6 +178,12 @@ class UserRepository:
                 set_={name: getattr(DailyUsage, name) + value for name, value in amounts.items()},
             )
         )
+
+    async def usage_today(self, user_ids: Sequence[UUID]) -> dict[UUID, DailyUsage]:
+        statement = select(DailyUsage).where(
+            DailyUsage.user_id.in_(user_ids), DailyUsage.day == TODAY
+        )
+        return {row.user_id: row for row in await self._session.scalars(statement)}
 
     async def usage(self, user_id: UUID, days: int) -> Sequence[DailyUsage]:
         statement = (
@@ -221,6 +262,18 @@ class SessionRepository:
             )
             .values(last_seen_at=func.now())
         )
+
+    async def last_seen(self, user_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+        """The latest use of any session or token of each person."""
+        by_session = select(UserSession.user_id, UserSession.last_seen_at.label("at"))
+        by_token = select(ApiToken.user_id, ApiToken.last_used_at)
+        used = union_all(by_session, by_token).subquery()
+        statement = (
+            select(used.c.user_id, func.max(used.c.at))
+            .where(used.c.user_id.in_(user_ids), used.c.at.is_not(None))
+            .group_by(used.c.user_id)
+        )
+        return {row[0]: row[1] for row in await self._session.execute(statement)}
 
     async def list_live(self, user_id: UUID) -> Sequence[UserSession]:
         statement = (
@@ -328,6 +381,40 @@ class SessionRepository:
         )
 
 
+COVERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSummary:
+    """What is in a workspace."""
+
+    asset_count: int
+    job_count: int
+    active_jobs: int
+    spent_this_month: Decimal
+    covers: Sequence[Asset]
+
+
+_SUMMARIES = text(
+    """
+    SELECT w.id,
+           (SELECT count(*) FROM assets a
+            WHERE a.workspace_id = w.id AND a.trashed_at IS NULL) AS asset_count,
+           j.job_count, j.active_jobs, j.spent_this_month
+    FROM workspaces w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS job_count,
+               count(*) FILTER (WHERE status IN ('pending', 'processing')) AS active_jobs,
+               coalesce(sum(charged_credits) FILTER (
+                   WHERE created_at >= date_trunc('month', now(), 'UTC')
+               ), 0) AS spent_this_month
+        FROM jobs WHERE workspace_id = w.id
+    ) j
+    WHERE w.id = ANY(CAST(:ids AS uuid[]))
+    """
+)
+
+
 class WorkspaceRepository:
     """Rows of `workspaces`; every read is by owner."""
 
@@ -356,3 +443,85 @@ class WorkspaceRepository:
 
     async def delete(self, workspace_id: UUID) -> None:
         await self._session.execute(delete(Workspace).where(Workspace.id == workspace_id))
+
+    async def summaries(self, workspace_ids: Sequence[UUID]) -> dict[UUID, WorkspaceSummary]:
+        """Numbers and covers of several workspaces, in two questions."""
+        rows = await self._session.execute(_SUMMARIES, {"ids": list(workspace_ids)})
+        numbers = {row.id: row for row in rows}
+        candidate = aliased(Asset)
+        newest = (
+            select(candidate.id)
+            .where(
+                candidate.workspace_id == Workspace.id,
+                candidate.derived_at.is_not(None),
+                candidate.trashed_at.is_(None),
+            )
+            .order_by(candidate.id.desc())
+            .limit(COVERS)
+            .lateral("newest")
+        )
+        statement = (
+            select(Asset)
+            .select_from(Workspace)
+            .join(newest, text("true"))
+            .join(Asset, Asset.id == newest.c.id)
+            .where(Workspace.id.in_(workspace_ids))
+            .order_by(Asset.id.desc())
+        )
+        covers: dict[UUID | None, list[Asset]] = {}
+        for asset in await self._session.scalars(statement):
+            covers.setdefault(asset.workspace_id, []).append(asset)
+        return {
+            id: WorkspaceSummary(
+                asset_count=row.asset_count,
+                job_count=row.job_count,
+                active_jobs=row.active_jobs,
+                spent_this_month=row.spent_this_month,
+                covers=covers.get(id, []),
+            )
+            for id, row in numbers.items()
+        }
+
+
+S = TypeVar("S", Preset, SavedView)
+
+
+class SavedRepository(Generic[S]):
+    """Rows of `presets` or `saved_views`; every question names the owner."""
+
+    def __init__(self, session: AsyncSession, model: type[S]) -> None:
+        self._session = session
+        self._model: type[S] = model
+
+    async def add(self, row: S) -> S:
+        self._session.add(row)
+        await self._session.flush()
+        await self._session.refresh(row)
+        return row
+
+    async def list_of(self, user_id: UUID) -> Sequence[S]:
+        model = self._model
+        statement = select(model).where(model.user_id == user_id).order_by(func.lower(model.name))
+        return (await self._session.scalars(statement)).all()
+
+    async def count_of(self, user_id: UUID) -> int:
+        statement = select(func.count()).where(self._model.user_id == user_id)
+        return await self._session.scalar(statement) or 0
+
+    async def update(self, id: UUID, user_id: UUID, changes: Mapping[str, Any]) -> S | None:
+        model = self._model
+        statement = select(model).where(model.id == id, model.user_id == user_id).with_for_update()
+        row = (await self._session.scalars(statement)).one_or_none()
+        if row is not None:
+            for name, value in changes.items():
+                setattr(row, name, value)
+            await self._session.flush()
+            await self._session.refresh(row)
+        return row
+
+    async def delete(self, id: UUID, user_id: UUID) -> bool:
+        model = self._model
+        statement = (
+            delete(model).where(model.id == id, model.user_id == user_id).returning(model.id)
+        )
+        return (await self._session.scalar(statement)) is not None
