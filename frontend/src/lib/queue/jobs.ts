@@ -1,0 +1,77 @@
+/** The jobs of a list: what an event changes in them, and the order in which they are shown. */
+import type { Schema } from '#lib/api/client.ts';
+import type { LiveEvent } from '#lib/api/events.svelte.ts';
+
+export type Job = Schema<'JobRead'>;
+export type JobGroup = Job['group'];
+export type JobState = Job['state'];
+
+/** A job as the page holds it. */
+export type HeldJob = {
+	job: Job;
+	/** When it was read: `eta_s` counts from there. */
+	readAt: number;
+	/** When it left this list by ending; it is shown a little longer, so that one sees how it ended. */
+	endedAt: number | null;
+};
+
+/** A job at its place: `depth` jobs of its chain stand above it. */
+export type JobRow = HeldJob & { depth: number };
+
+/** The job as an event tells it. What the event does not tell (choices, pictures, place in line) stays as it was. */
+export function patchJob(job: Job, event: LiveEvent): Job {
+	const data = event.data ?? {};
+	switch (event.type) {
+		case 'job:progress':
+			return { ...job, progress: data.progress as number };
+		case 'job:waiting':
+			return {
+				...job,
+				waiting_reason: data.reason as string,
+				reason: { ...job.reason, sentence: data.reason as string }
+			};
+	}
+	return { ...job, ...(data.job as Partial<Job> | undefined) };
+}
+
+/** Whether only a reading of the job tells all that the event changed. */
+export function needsReading(event: LiveEvent): boolean {
+	return event.type !== 'job:progress' && event.type !== 'job:waiting';
+}
+
+/** What needs eyes first, then what is under way or just ended, then what waits. */
+function rank({ job, endedAt }: HeldJob): number {
+	if (job.state === 'attention') return 0;
+	if (endedAt !== null) return 1;
+	return job.state === 'running' || job.state === 'sending' ? 1 : 2;
+}
+
+function byPlace(a: HeldJob, b: HeldJob): number {
+	const ranks = rank(a) - rank(b);
+	if (ranks !== 0) return ranks;
+	if (a.job.created_at !== b.job.created_at) return a.job.created_at < b.job.created_at ? 1 : -1;
+	return a.job.id < b.job.id ? 1 : -1;
+}
+
+/** By rank, newest first, and every job under the one that it follows. */
+export function arrange(held: Iterable<HeldJob>): JobRow[] {
+	const all = [...held];
+	const ids = new Set(all.map(({ job }) => job.id));
+	const followers = new Map<string | null, HeldJob[]>();
+	for (const one of all.sort(byPlace)) {
+		const { parent_job_id } = one.job;
+		const parent = parent_job_id && ids.has(parent_job_id) ? parent_job_id : null;
+		const siblings = followers.get(parent);
+		if (siblings) siblings.push(one);
+		else followers.set(parent, [one]);
+	}
+	const rows: JobRow[] = [];
+	const put = (parent: string | null, depth: number) => {
+		for (const one of followers.get(parent) ?? []) {
+			rows.push({ ...one, depth });
+			put(one.job.id, depth + 1);
+		}
+	};
+	put(null, 0);
+	return rows;
+}
