@@ -3,8 +3,10 @@ import type { EventStream, LiveEvent } from '#lib/api/events.svelte.ts';
 import {
 	arrange,
 	needsReading,
-	patchJob,
-	type HeldJob,
+	withEvents,
+	withJobs,
+	withoutEnded,
+	type Held,
 	type Job,
 	type JobGroup,
 	type JobRow
@@ -23,12 +25,14 @@ export type JobScope = {
 /** Where to read on: `part` of the list, and the cursor within it. */
 type Tail = { part: number; cursor: string | null };
 
+const NOTHING: Held = new Map();
 const PAGE = 100;
 const DRAW_MS = 100;
 const GATHER_MS = 700;
 /** More changed jobs than this are read with the head of the list, in one request. */
 const MOST_SINGLE_READINGS = 5;
 const LINGER_MS = 20_000;
+const SWEEP_MS = 5000;
 const REREAD_MS = 60_000;
 
 /** The parts a list is read in, one after the other: what runs stands above thousands that wait. */
@@ -56,14 +60,14 @@ export class JobList {
 	error = $state.raw<ApiError | null>(null);
 	readonly scope: JobScope;
 
-	#held = $state.raw<ReadonlyMap<string, HeldJob>>(new Map());
+	#held = $state.raw<Held>(NOTHING);
 	#tail = $state.raw<Tail | null>({ part: 0, cursor: null });
 	#isReading = false;
-	#changed = new Set<string>();
+	#changed: string[] = [];
 	#told: LiveEvent[] = [];
 	#telling: ReturnType<typeof setTimeout> | undefined;
 	#gathering: ReturnType<typeof setTimeout> | undefined;
-	#lingering: ReturnType<typeof setTimeout> | undefined;
+	#sweeping: ReturnType<typeof setInterval> | undefined;
 	#abort = new AbortController();
 
 	constructor(scope: JobScope) {
@@ -79,15 +83,16 @@ export class JobList {
 	}
 
 	/** Reads the first page and follows the events, until `close`. */
-	open(stream: EventStream): () => void {
+	open(stream: Pick<EventStream, 'on'>): () => void {
 		const off = stream.on('*', (event) => this.take(event));
+		this.#sweeping = setInterval(() => this.#dropEnded(), SWEEP_MS);
 		void this.readOn();
 		return () => {
 			off();
 			this.#abort.abort();
 			clearTimeout(this.#telling);
 			clearTimeout(this.#gathering);
-			clearTimeout(this.#lingering);
+			clearInterval(this.#sweeping);
 		};
 	}
 
@@ -112,7 +117,7 @@ export class JobList {
 
 	/** Forgets everything and reads anew. */
 	async reload(): Promise<void> {
-		this.#held = new Map();
+		this.#held = NOTHING;
 		this.#tail = { part: 0, cursor: null };
 		this.isPending = true;
 		await this.readOn();
@@ -120,9 +125,7 @@ export class JobList {
 
 	/** Puts in what an action answered, or takes out what belongs elsewhere now. */
 	put(jobs: Job[]): void {
-		const held = new Map(this.#held);
-		for (const job of jobs) this.#place(held, job, Date.now());
-		this.#held = held;
+		this.#held = withJobs(this.#held, jobs, this.scope.state, Date.now());
 	}
 
 	/** A picture's link has run out: reads the job again, unless that was done just now. */
@@ -143,49 +146,29 @@ export class JobList {
 
 	#takeTold(): void {
 		this.#telling = undefined;
-		const held = new Map(this.#held);
-		for (const event of this.#told.splice(0)) {
-			const id = event.job_id!;
-			const one = held.get(id);
+		const told = this.#told.splice(0);
+		const { state } = this.scope;
+		this.#held = withEvents(this.#held, told, state, Date.now());
+		for (const event of told) {
 			const group = (event.data?.job as Job | undefined)?.group;
-			if (one) this.#place(held, patchJob(one.job, event), one.readAt);
-			if (needsReading(event) && (held.has(id) || group === this.scope.state)) this.#gather(id);
-		}
-		this.#held = held;
-	}
-
-	#place(held: Map<string, HeldJob>, job: Job, readAt: number): void {
-		const before = held.get(job.id);
-		if (job.group === this.scope.state) {
-			held.set(job.id, { job, readAt, endedAt: null });
-		} else if (before && this.scope.state === 'active' && job.finished_at) {
-			held.set(job.id, { job, readAt, endedAt: before.endedAt ?? Date.now() });
-			this.#lingering ??= setTimeout(() => this.#dropEnded(), LINGER_MS);
-		} else {
-			held.delete(job.id);
+			const isHere = this.#held.has(event.job_id!) || group === state;
+			if (isHere && needsReading(event)) this.#gather(event.job_id!);
 		}
 	}
 
 	#dropEnded(): void {
 		const limit = Date.now() - LINGER_MS;
-		const ended = [...this.#held.values()].filter(({ endedAt }) => endedAt !== null);
-		const kept = new Map(this.#held);
-		for (const { job, endedAt } of ended) if (endedAt! <= limit) kept.delete(job.id);
-		this.#held = kept;
-		const next = Math.min(...ended.map(({ endedAt }) => endedAt!).filter((at) => at > limit));
-		this.#lingering = Number.isFinite(next)
-			? setTimeout(() => this.#dropEnded(), next - limit)
-			: undefined;
+		if (this.rows.some(({ endedAt }) => endedAt !== null && endedAt <= limit))
+			this.#held = withoutEnded(this.#held, limit);
 	}
 
 	#gather(id: string): void {
-		this.#changed.add(id);
+		if (!this.#changed.includes(id)) this.#changed.push(id);
 		this.#gathering ??= setTimeout(() => void this.#readChanged(), GATHER_MS);
 	}
 
 	async #readChanged(): Promise<void> {
-		const ids = [...this.#changed];
-		this.#changed.clear();
+		const ids = this.#changed.splice(0);
 		try {
 			// A job that is not here yet may not fit the filter: only the list itself can say.
 			if (ids.length <= MOST_SINGLE_READINGS && ids.every((id) => this.#held.has(id)))
@@ -196,7 +179,7 @@ export class JobList {
 			// The rows stay as the events told them; the next change reads again.
 		} finally {
 			this.#gathering = undefined;
-			if (this.#changed.size > 0) this.#gather([...this.#changed][0]!);
+			if (this.#changed.length > 0) this.#gather(this.#changed[0]!);
 		}
 	}
 

@@ -88,6 +88,7 @@ describe('JobList', () => {
 
 	it('lets an ended job be seen for a while before it leaves', async () => {
 		const list = await opened([], [aJob({ id: 'w' })]);
+		const close = list.open({ on: () => () => {} });
 		const ended = {
 			state: 'completed',
 			group: 'done',
@@ -99,6 +100,7 @@ describe('JobList', () => {
 		expect(list.rows[0]?.job.state).toBe('completed');
 		await vi.advanceTimersByTimeAsync(30_000);
 		expect(list.rows).toEqual([]);
+		close();
 	});
 
 	it('ignores jobs of other lists', async () => {

@@ -39,6 +39,45 @@ export function needsReading(event: LiveEvent): boolean {
 	return event.type !== 'job:progress' && event.type !== 'job:waiting';
 }
 
+/** What a list holds, by id. Never changed in place: what changes it gives a new one. */
+export type Held = ReadonlyMap<string, HeldJob>;
+
+/** With these jobs as they were read now: put in where they belong to the list, else taken out. */
+export function withJobs(held: Held, jobs: Job[], group: JobGroup, now: number): Held {
+	const next = new Map(held);
+	for (const job of jobs) place(next, job, now, group, now);
+	return next;
+}
+
+/** As the events tell it. */
+export function withEvents(held: Held, events: LiveEvent[], group: JobGroup, now: number): Held {
+	const next = new Map(held);
+	for (const event of events) {
+		const one = next.get(event.job_id!);
+		if (one) place(next, patchJob(one.job, event), one.readAt, group, now);
+	}
+	return next;
+}
+
+/** Without what ended before a time. */
+export function withoutEnded(held: Held, before: number): Held {
+	return new Map([...held].filter(([, { endedAt }]) => endedAt === null || endedAt > before));
+}
+
+function place(
+	held: Map<string, HeldJob>,
+	job: Job,
+	readAt: number,
+	group: JobGroup,
+	now: number
+): void {
+	const one = held.get(job.id);
+	if (job.group === group) held.set(job.id, { job, readAt, endedAt: null });
+	else if (one && group === 'active' && job.finished_at)
+		held.set(job.id, { job, readAt, endedAt: one.endedAt ?? now });
+	else held.delete(job.id);
+}
+
 /** What needs eyes first, then what is under way or just ended, then what waits. */
 function rank({ job, endedAt }: HeldJob): number {
 	if (job.state === 'attention') return 0;
