@@ -26,7 +26,7 @@ export type JobScope = {
 type Tail = { part: number; cursor: string | null };
 
 const NOTHING: Held = new Map();
-const PAGE = 100;
+const PAGE = 200;
 const DRAW_MS = 100;
 const GATHER_MS = 700;
 /** More changed jobs than this are read with the head of the list, in one request. */
@@ -55,7 +55,7 @@ export function filterOf(scope: JobScope) {
  * is read for a few jobs each, or for many with the head of the list, at most once in each `GATHER_MS`.
  */
 export class JobList {
-	rows: JobRow[] = $derived.by(() => arrange(this.#held.values()));
+	rows: JobRow[] = $derived.by(() => arrange(this.#held.values(), !this.hasMore));
 	isPending = $state(true);
 	error = $state.raw<ApiError | null>(null);
 	readonly scope: JobScope;

@@ -72,10 +72,22 @@ function place(
 	now: number
 ): void {
 	const one = held.get(job.id);
+	if (one?.job.state === 'waiting' && job.state !== 'waiting') closeRanks(held, one.job);
 	if (job.group === group) held.set(job.id, { job, readAt, endedAt: null });
 	else if (one && group === 'active' && job.finished_at)
 		held.set(job.id, { job, readAt, endedAt: one.endedAt ?? now });
 	else held.delete(job.id);
+}
+
+/** One has left the line: those behind it move up. No event tells them so. */
+function closeRanks(held: Map<string, HeldJob>, left: Job): void {
+	const place = left.queue_position;
+	if (place === null) return;
+	for (const [id, one] of held) {
+		const { job } = one;
+		if (job.provider_id === left.provider_id && (job.queue_position ?? 0) > place)
+			held.set(id, { ...one, job: { ...job, queue_position: job.queue_position! - 1 } });
+	}
 }
 
 /** What needs eyes first, then what is under way or just ended, then what waits. */
@@ -85,19 +97,27 @@ function rank({ job, endedAt }: HeldJob): number {
 	return job.state === 'running' || job.state === 'sending' ? 1 : 2;
 }
 
-function byPlace(a: HeldJob, b: HeldJob): number {
-	const ranks = rank(a) - rank(b);
-	if (ranks !== 0) return ranks;
+function byAge(a: HeldJob, b: HeldJob): number {
 	if (a.job.created_at !== b.job.created_at) return a.job.created_at < b.job.created_at ? 1 : -1;
 	return a.job.id < b.job.id ? 1 : -1;
 }
 
-/** By rank, newest first, and every job under the one that it follows. */
-export function arrange(held: Iterable<HeldJob>): JobRow[] {
+/** By their place in line; what has none comes after. */
+function byLine(a: HeldJob, b: HeldJob): number {
+	return (a.job.queue_position ?? Infinity) - (b.job.queue_position ?? Infinity) || 0;
+}
+
+/**
+ * By rank, then newest first, and every job under the one that it follows. A whole list has what waits in the order
+ * of its line; while more is to come, that would put later pages above what is being looked at.
+ */
+export function arrange(held: Iterable<HeldJob>, isWhole: boolean): JobRow[] {
 	const all = [...held];
 	const ids = new Set(all.map(({ job }) => job.id));
 	const followers = new Map<string | null, HeldJob[]>();
-	for (const one of all.sort(byPlace)) {
+	const compare = (a: HeldJob, b: HeldJob) =>
+		rank(a) - rank(b) || (isWhole ? byLine(a, b) : 0) || byAge(a, b);
+	for (const one of all.sort(compare)) {
 		const { parent_job_id } = one.job;
 		const parent = parent_job_id && ids.has(parent_job_id) ? parent_job_id : null;
 		const siblings = followers.get(parent);
