@@ -17,6 +17,7 @@ export type JobScope = {
 	state: JobGroup;
 	q: string;
 	needsAttention: boolean;
+	workspaceId: string | null;
 	/** Administrators: everybody's jobs, or those of one person. */
 	allUsers: boolean;
 	userId: string | null;
@@ -45,6 +46,7 @@ export function filterOf(scope: JobScope) {
 		state: scope.state,
 		q: scope.q.trim() || undefined,
 		needs_attention: scope.needsAttention || undefined,
+		workspace_id: scope.workspaceId ?? undefined,
 		all_users: scope.allUsers || undefined,
 		user_id: scope.userId ?? undefined
 	};

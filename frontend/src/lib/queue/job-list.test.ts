@@ -7,6 +7,7 @@ const ACTIVE: JobScope = {
 	state: 'active',
 	q: '',
 	needsAttention: false,
+	workspaceId: null,
 	allUsers: false,
 	userId: null
 };

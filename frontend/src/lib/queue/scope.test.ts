@@ -5,7 +5,13 @@ const read = (search: string, isAdmin = false) => scopeOf(new URLSearchParams(se
 
 describe('the scope in the URL', () => {
 	it('survives there and back', () => {
-		for (const search of ['', '?state=failed&q=neon+rain', '?attention=1', '?user=all', '?user=u1'])
+		for (const search of [
+			'',
+			'?state=failed&q=neon+rain',
+			'?attention=1',
+			'?user=all',
+			'?workspace=w1&user=u1'
+		])
 			expect(queryOf(read(search, true))).toBe(search);
 	});
 

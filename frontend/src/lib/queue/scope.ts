@@ -11,6 +11,7 @@ export function scopeOf(query: URLSearchParams, isAdmin: boolean): JobScope {
 		state: group ?? 'active',
 		q: query.get('q') ?? '',
 		needsAttention: query.get('attention') === '1',
+		workspaceId: query.get('workspace'),
 		allUsers: user === 'all',
 		userId: user === 'all' ? null : user
 	};
@@ -22,6 +23,7 @@ export function queryOf(scope: JobScope): string {
 	if (scope.state !== 'active') query.set('state', scope.state);
 	if (scope.q.trim()) query.set('q', scope.q.trim());
 	if (scope.needsAttention) query.set('attention', '1');
+	if (scope.workspaceId) query.set('workspace', scope.workspaceId);
 	const user = scope.allUsers ? 'all' : scope.userId;
 	if (user) query.set('user', user);
 	return query.size > 0 ? `?${query}` : '';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { aJob } from './fixtures.ts';
 import type { Job } from './jobs.ts';
-import { ordinal, reasonOf, settingsOf, shortId, timeOf, titleOf } from './words.ts';
+import { costOf, ordinal, reasonOf, settingsOf, shortId, timeOf, titleOf } from './words.ts';
 
 describe('words', () => {
 	it('names a job by its name, its prompt, or what it does', () => {
@@ -47,13 +47,9 @@ describe('reasonOf', () => {
 			'3 results in 1 min 12 s'
 		],
 		[
-			'why it failed and what came back',
-			{
-				state: 'failed',
-				reason: { code: 'filtered', sentence: 'The provider refused the prompt.' },
-				returned_credits: 90
-			},
-			'The provider refused the prompt. 90 credits returned.'
+			'why it failed',
+			{ state: 'failed', reason: { code: 'filtered', sentence: 'The prompt was refused.' } },
+			'The prompt was refused.'
 		]
 	];
 	it.each(cases)('tells %s', (_, changes, sentence) => {
@@ -78,5 +74,16 @@ describe('timeOf', () => {
 	it('tells how long ago it ended', () => {
 		const now = Date.parse('2026-11-23T10:12:00Z');
 		expect(timeOf(held({ finished_at: '2026-11-23T10:00:00Z', eta_s: 0 }), now)).toBe('12 min ago');
+	});
+});
+
+describe('costOf', () => {
+	const ended = { finished_at: '2026-11-23T10:00:00Z' };
+
+	it('tells what came back, else what was charged, and nothing before the end', () => {
+		expect(costOf(aJob({ ...ended, returned_credits: 90 }))).toBe('90 credits back');
+		expect(costOf(aJob({ ...ended, charged_credits: 85 }))).toBe('85 credits');
+		expect(costOf(aJob(ended))).toBe('');
+		expect(costOf(aJob({ returned_credits: 90 }))).toBe('');
 	});
 });

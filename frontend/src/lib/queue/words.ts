@@ -66,9 +66,6 @@ export function reasonOf(job: Job): string {
 				.join(', ');
 		case 'completed':
 			return resultOf(job);
-		case 'failed':
-		case 'cancelled':
-			return [job.reason.sentence, creditsBack(job)].filter(Boolean).join(' ');
 		default:
 			return job.reason.sentence;
 	}
@@ -88,10 +85,11 @@ function resultOf(job: Job): string {
 	return `${results} in ${duration(seconds)}`;
 }
 
-/** What an ended job gave back or cost: "90 credits returned."; nothing to say of a free one. */
-export function creditsBack(job: Job): string {
-	if (job.returned_credits > 0) return `${credits(job.returned_credits)} returned.`;
-	if (job.charged_credits > 0) return `${credits(job.charged_credits)} charged.`;
+/** What an ended job gave back or cost: "90 credits back"; nothing to say of a free one. */
+export function costOf(job: Job): string {
+	if (!job.finished_at) return '';
+	if (job.returned_credits > 0) return `${credits(job.returned_credits)} back`;
+	if (job.charged_credits > 0) return `${credits(job.charged_credits)}`;
 	return '';
 }
 
