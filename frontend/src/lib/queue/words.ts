@@ -44,10 +44,12 @@ export function settingsOf(job: Job): string {
 		.join(', ');
 }
 
+const PLACES = new Intl.PluralRules('en', { type: 'ordinal' });
+const ENDINGS = { one: 'st', two: 'nd', few: 'rd', other: 'th', many: 'th', zero: 'th' };
+
 /** "1st", "2nd", "13th" */
 export function ordinal(value: number): string {
-	const ending = { one: 'st', two: 'nd', few: 'rd', other: 'th', many: 'th', zero: 'th' };
-	return `${value}${ending[new Intl.PluralRules('en', { type: 'ordinal' }).select(value)]}`;
+	return `${value}${ENDINGS[PLACES.select(value)]}`;
 }
 
 /** Why the job is where it is, in a sentence or two. */
