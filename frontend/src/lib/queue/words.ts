@@ -1,5 +1,5 @@
 /** Jobs in words: what a person reads of their state, time and cost. */
-import { ago, count, credits, duration, moment } from '#lib/format.ts';
+import { ago, count, credits, duration, moment, number } from '#lib/format.ts';
 import type { Tone } from '#lib/ui/tone.ts';
 import type { HeldJob, Job, JobState } from './jobs.ts';
 
@@ -49,7 +49,7 @@ const ENDINGS = { one: 'st', two: 'nd', few: 'rd', other: 'th', many: 'th', zero
 
 /** "1st", "2nd", "13th" */
 export function ordinal(value: number): string {
-	return `${value}${ENDINGS[PLACES.select(value)]}`;
+	return `${number(value)}${ENDINGS[PLACES.select(value)]}`;
 }
 
 /** Why the job is where it is, in a sentence or two. */
@@ -81,7 +81,8 @@ function waitingReason(job: Job): string {
 }
 
 function resultOf(job: Job): string {
-	const results = count(job.asset_ids.length, 'result');
+	// An event tells the end before the results are read.
+	const results = job.asset_ids.length > 0 ? count(job.asset_ids.length, 'result') : 'Made';
 	if (!job.started_at || !job.finished_at) return results;
 	const seconds = (Date.parse(job.finished_at) - Date.parse(job.started_at)) / 1000;
 	return `${results} in ${duration(seconds)}`;
