@@ -261,7 +261,7 @@ class ProviderService:
         if not await accounts.adopt_reservation(account.id, row["id"], credits):
             taken = await accounts.reserve([SlotRequest(account.id, credits, row["id"])])
             if not taken:
-                raise AccountBusy(f"All {account.max_concurrent_jobs} slots are in use.")
+                raise AccountBusy(AccountBusy.sentence)
         # Raising undoes all that was written above.
         await self._accounts.require_cover(account.id)
         return UUID(str(row["id"]))
