@@ -85,13 +85,15 @@ export function fieldsOf(schema: ParamsSchema, values: Values = {}): FormField[]
 
 function toField(name: string, schema: FieldSchema, isRequired: boolean): FormField {
 	const hints = schema['x-ui'] ?? {};
+	const widget = hints.widget ?? widgetOf(schema);
 	return {
 		name,
 		schema,
 		hints,
-		widget: hints.widget ?? widgetOf(schema),
+		widget,
 		label: schema.title ?? capital(name.replaceAll('_', ' ')),
-		help: hints.help ?? schema.description,
+		// What a name like "Duration" says by itself needs no second line.
+		help: hints.help ?? (hints.advanced || widget === 'toggle' ? schema.description : undefined),
 		isRequired
 	};
 }
@@ -134,7 +136,7 @@ function fits(field: FormField, kept: unknown): boolean {
 
 function initial({ schema, isRequired }: FormField): unknown {
 	if (schema.const !== undefined) return schema.const;
-	if (schema.default !== undefined) return schema.default;
+	if (schema.default != null) return schema.default;
 	return isRequired && schema.enum ? schema.enum[0] : undefined;
 }
 

@@ -10,7 +10,7 @@ export function choicesOf({ schema, hints, isRequired }: FormField): Choice[] {
 		value: String(value),
 		label: valueLabel(value, hints.unit)
 	}));
-	const mayBeAbsent = !isRequired && schema.default === undefined;
+	const mayBeAbsent = !isRequired && schema.default == null;
 	return mayBeAbsent ? [{ value: NONE, label: 'None' }, ...choices] : choices;
 }
 
