@@ -14,7 +14,7 @@ export const AVAILABILITY_TONE: Record<State, Tone> = {
 };
 
 export function priceWords({ price_unit }: Operation): string {
-	return price_unit === 'credits' ? 'Priced in credits' : 'Free';
+	return price_unit === 'credits' ? 'priced in credits' : 'free';
 }
 
 /** Whether a job would wait until somebody does something. */

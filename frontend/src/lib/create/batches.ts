@@ -100,6 +100,6 @@ export function ratioOf(job: Job): number {
 
 /** How many tiles stand side by side: wide ones are few, tall ones many. */
 export function columnsOf(ratio: number, jobs: number): { desktop: number; phone: number } {
-	const [least, most] = ratio > 1.2 ? [3, 4] : ratio > 0.8 ? [4, 5] : [5, 6];
+	const [least, most] = ratio > 1.2 ? [2, 4] : ratio > 0.8 ? [3, 5] : [4, 6];
 	return { desktop: Math.min(most, Math.max(least, jobs)), phone: ratio > 0.8 ? 2 : 3 };
 }

@@ -12,6 +12,9 @@ export class Media {
 	/** The slot whose picker is open, by name. */
 	openPicker = $state<string | null>(null);
 
+	/** Pictures of this machine that were just brought, by the medium's key. */
+	pictures = $state<Record<string, string | undefined>>({});
+
 	#composer: Composer;
 	#uploads: Record<string, { file: File; stopping: AbortController } | undefined> = {};
 
@@ -19,6 +22,7 @@ export class Media {
 		this.#composer = composer;
 		$effect(() => () => {
 			for (const sent of Object.values(this.#uploads)) sent?.stopping.abort(new Error('left'));
+			for (const url of Object.values(this.pictures)) if (url) URL.revokeObjectURL(url);
 		});
 	}
 
@@ -62,7 +66,9 @@ export class Media {
 		const kind = file.type.split('/')[0] as MediaKind;
 		const medium = { kind, value: null, slot, name: file.name, progress: 0, error: null };
 		const key = this.#add(medium);
-		if (key) void this.#send(key, file);
+		if (!key) return;
+		if (kind === 'image') this.pictures[key] = URL.createObjectURL(file);
+		void this.#send(key, file);
 	}
 
 	async drop({ files, assetIds }: Dropped): Promise<void> {
