@@ -17,10 +17,15 @@ export function withoutStart(url: URL): string {
 	return rest.pathname + rest.search;
 }
 
-export async function startFrom(url: URL, composer: Composer, media: Media): Promise<void> {
+export async function startFrom(
+	url: URL,
+	composer: Composer,
+	media: Media,
+	chooseWorkspace: (id: string) => void
+): Promise<void> {
 	const query = url.searchParams;
 	const [remix, from, workspace] = [query.get('remix'), query.get('from'), query.get('workspace')];
-	if (workspace) composer.workspaceId = workspace;
+	if (workspace) chooseWorkspace(workspace);
 	try {
 		if (remix) await remixAsset(remix, composer, media);
 		if (from) {
