@@ -13,6 +13,13 @@ export type Variation =
 	/** One job for each chosen value of a field. */
 	| { kind: 'grid'; field: string; values: unknown[] };
 
+export const VARIATION_NAMES: Record<Variation['kind'], string> = {
+	seeds: 'New seed each',
+	range: 'Seeds that count up',
+	prompts: 'List of prompts',
+	grid: 'Values of a setting'
+};
+
 /** The lines that are prompts. */
 export function promptLines(prompts: string): string[] {
 	return prompts
