@@ -62,6 +62,13 @@ export class Windows<T extends { id: string }> {
 		else this.#fill();
 	}
 
+	/** Loads places before anybody looks at them; a failure is left for the look to meet. */
+	async preload(start: number, end: number): Promise<void> {
+		const pages = [];
+		for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) pages.push(page);
+		await Promise.all(pages.map((page) => this.#fetch(page)));
+	}
+
 	/** Asks again for the pages that failed. */
 	retry(): void {
 		this.failures.clear();
