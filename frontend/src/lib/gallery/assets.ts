@@ -7,14 +7,13 @@ import { PAGE_SIZE } from '#lib/grid/windows.svelte.ts';
 export type MediaType = Schema<'MediaType'>;
 export type Asset = Schema<'AssetTile'>;
 export type AssetDetail = Schema<'AssetDetail'>;
-export type AssetLayout = Schema<'AssetLayout'>;
+export type AssetLayout = Schema<'AssetLayoutRead'>;
 export type Facets = Schema<'AssetFacets'>;
-export type BulkResult = Schema<'BulkResult'>;
 
 type LayoutQuery = NonNullable<paths['/api/v1/assets/layout']['get']['parameters']['query']>;
-type BulkBody = NonNullable<
-	paths['/api/v1/assets/bulk']['post']['requestBody']
->['content']['application/json'];
+type Bulk = paths['/api/v1/assets/bulk']['post'];
+type BulkBody = Bulk['requestBody']['content']['application/json'];
+export type BulkResult = Bulk['responses'][200]['content']['application/json'];
 export type AssetSort = NonNullable<LayoutQuery['sort']>;
 export type AssetFilter = Omit<LayoutQuery, 'sort' | 'time_zone'>;
 
@@ -37,8 +36,8 @@ export async function readWindow(
 	signal?: AbortSignal
 ): Promise<(Asset | null)[]> {
 	const query = { offset: page * PAGE_SIZE, limit: PAGE_SIZE };
-	const params = { path: { snapshot }, query };
-	const { items } = await ok(api.GET('/api/v1/assets/snapshots/{snapshot}', { params, signal }));
+	const params = { path: { snapshot_id: snapshot }, query };
+	const { items } = await ok(api.GET('/api/v1/assets/snapshots/{snapshot_id}', { params, signal }));
 	return items;
 }
 

@@ -16,18 +16,18 @@ export const sizeOf = (selected: Selected, total: number): number =>
 export class Edits {
 	constructor(readonly library: Library) {}
 
-	favourite(selected: Selected, value: boolean): Promise<void> {
-		return this.#do({ action: 'favourite', value }, selected, 'The favourites were not changed');
+	async favourite(selected: Selected, value: boolean): Promise<void> {
+		await this.#tell({ action: 'favourite', value }, selected, 'The favourites were not changed');
 	}
 
-	rate(selected: Selected, value: number | null): Promise<void> {
-		return this.#do({ action: 'rate', value }, selected, 'The rating was not changed');
+	async rate(selected: Selected, value: number | null): Promise<void> {
+		await this.#tell({ action: 'rate', value }, selected, 'The rating was not changed');
 	}
 
 	async tag(selected: Selected, add: string[], take: string[] = []): Promise<void> {
 		const failure = 'The tags were not changed';
-		if (add.length) await this.#do({ action: 'tag', value: add }, selected, failure);
-		if (take.length) await this.#do({ action: 'untag', value: take }, selected, failure);
+		if (add.length) await this.#tell({ action: 'tag', value: add }, selected, failure);
+		if (take.length) await this.#tell({ action: 'untag', value: take }, selected, failure);
 	}
 
 	async move(selected: Selected, workspace: string | null, name: string): Promise<void> {
@@ -96,10 +96,6 @@ export class Edits {
 		} catch (error) {
 			toastError('The files could not be put together', error);
 		}
-	}
-
-	async #do(deed: Deed, selected: Selected, failure: string): Promise<void> {
-		await this.#tell(deed, selected, failure);
 	}
 
 	async #tell(deed: Deed, selected: Selected, failure: string): Promise<BulkResult | undefined> {

@@ -28,7 +28,7 @@ const RATIO = Float32Array.from({ length: 256 }, (_, byte) => 2 ** ((byte - 128)
 
 export const widthToHeight = (byte: number): number => RATIO[byte]!;
 
-export function decodeRatios(base64: string): Uint8Array {
+export function decodeRatios(base64: string): Uint8Array<ArrayBuffer> {
 	const text = atob(base64);
 	const bytes = new Uint8Array(text.length);
 	for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);

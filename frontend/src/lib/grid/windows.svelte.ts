@@ -65,7 +65,9 @@ export class Windows<T extends { id: string }> {
 	/** Loads places before anybody looks at them; a failure is left for the look to meet. */
 	async preload(start: number, end: number): Promise<void> {
 		const pages = [];
-		for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) pages.push(page);
+		for (let page = Math.floor(start / PAGE_SIZE); page * PAGE_SIZE < end; page++) {
+			if (!this.#pages.has(page) && !this.#asked.has(page)) pages.push(page);
+		}
 		await Promise.all(pages.map((page) => this.#fetch(page)));
 	}
 
