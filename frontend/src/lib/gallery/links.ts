@@ -7,6 +7,8 @@ type Operation = Pick<
 	'operation_type' | 'title' | 'inputs' | 'params_schema'
 >;
 
+const EXTEND = 'video_extend';
+
 export const remixHref = (asset: Pick<Asset, 'id'>) => `/create?remix=${asset.id}`;
 
 /** A new job that takes the asset as one of its inputs. */
@@ -25,10 +27,11 @@ interface Properties {
 	properties?: Record<string, { title?: string } | undefined>;
 }
 
-/** What an asset can be used as: one entry for each operation and slot that takes its kind. */
+/** What an asset can be used as, apart from being extended: one entry for each operation and slot that takes its kind. */
 export function usesOf(asset: Asset, operations: readonly Operation[]): Use[] {
 	const uses = new Map<string, Use>();
 	for (const operation of operations) {
+		if (operation.operation_type === EXTEND) continue;
 		const slots = operation.inputs.filter(({ kinds }) => kinds.includes(asset.media_type));
 		for (const { name } of slots) {
 			const key = `${operation.operation_type} ${name}`;
@@ -45,7 +48,7 @@ export function usesOf(asset: Asset, operations: readonly Operation[]): Use[] {
 /** Where a film goes on, if any operation can do that. */
 export function extendHref(asset: Asset, operations: readonly Operation[]): string | undefined {
 	if (asset.media_type !== 'video') return undefined;
-	const operation = operations.find(({ operation_type: type }) => type === 'video_extend');
+	const operation = operations.find(({ operation_type: type }) => type === EXTEND);
 	const slot = operation?.inputs.find(({ kinds }) => kinds.includes('video'))?.name;
 	return operation && useHref(asset, operation.operation_type, slot);
 }
