@@ -13,7 +13,7 @@ import type { KeyBinding } from '#lib/keys.ts';
 import type { MenuEntry } from '#lib/ui/menu.ts';
 import type { Asset } from './assets.ts';
 import { copyPrompt, Edits } from './edits.ts';
-import { extendHref, remixHref, usesOf } from './links.ts';
+import { canRemix, extendHref, remixHref, usesOf } from './links.ts';
 import type { Library } from './library.svelte.ts';
 import type { Catalogue } from './names.svelte.ts';
 
@@ -23,7 +23,10 @@ export interface Target {
 	assets: Asset[];
 }
 
-export const targetOf = (asset: Asset): Target => ({ selected: { ids: [asset.id] }, assets: [asset] });
+export const targetOf = (asset: Asset): Target => ({
+	selected: { ids: [asset.id] },
+	assets: [asset]
+});
 
 /** The deeds of the gallery, by menu, by key and by bar: the same everywhere a tile is shown. */
 export class AssetActions {
@@ -75,7 +78,11 @@ export class AssetActions {
 		const target = targetOf(asset);
 		if (this.isTrash) {
 			return [
-				{ label: 'Restore', icon: RotateCcw, onselect: () => void this.edits.restore(target.selected) },
+				{
+					label: 'Restore',
+					icon: RotateCcw,
+					onselect: () => void this.edits.restore(target.selected)
+				},
 				{
 					label: 'Delete for good',
 					icon: Trash,
@@ -88,7 +95,9 @@ export class AssetActions {
 		const extend = this.extendHref(asset);
 		const uses = this.usesOf(asset);
 		return [
-			{ label: 'Remix', icon: WandSparkles, keys: 'r', href: remixHref(asset) },
+			...(canRemix(asset)
+				? [{ label: 'Remix', icon: WandSparkles, keys: 'r', href: remixHref(asset) }]
+				: []),
 			...(extend ? [{ label: 'Extend', icon: FastForward, keys: 'e', href: extend }] : []),
 			...(uses.length ? [{ heading: 'Use for' }, ...uses, 'separator' as const] : []),
 			{
@@ -105,12 +114,22 @@ export class AssetActions {
 			{ label: 'Move to…', icon: FolderInput, keys: 'm', onselect: () => this.askMove(target) },
 			{ label: 'Download', icon: Download, keys: 'd', onselect: () => this.download(target) },
 			'separator',
-			{ label: 'Delete', icon: Trash, keys: 'Delete', isDanger: true, onselect: () => this.remove(target) }
+			{
+				label: 'Delete',
+				icon: Trash,
+				keys: 'Delete',
+				isDanger: true,
+				onselect: () => this.remove(target)
+			}
 		];
 	}
 
 	/** The letters of grid and viewer, for whatever is meant at the moment. */
-	keys(group: string, meant: () => Target | null, within?: () => Element | undefined): KeyBinding[] {
+	keys(
+		group: string,
+		meant: () => Target | null,
+		within?: () => Element | undefined
+	): KeyBinding[] {
 		const when = () => meant() !== null;
 		const bind = (keys: string, label: string, run: (target: Target) => void): KeyBinding => ({
 			keys,
@@ -126,7 +145,9 @@ export class AssetActions {
 		if (this.isTrash) return [remove];
 		return [
 			bind('f', 'Favourite', (target) => this.favourite(target)),
-			bind('r', 'Remix', ({ assets: [asset] }) => asset && void goto(remixHref(asset))),
+			bind('r', 'Remix', ({ assets: [asset] }) => {
+				if (asset && canRemix(asset)) void goto(remixHref(asset));
+			}),
 			bind('e', 'Extend', ({ assets: [asset] }) => {
 				const href = asset && this.extendHref(asset);
 				if (href) void goto(href);
@@ -137,7 +158,11 @@ export class AssetActions {
 			remove,
 			bind('0', 'No rating', ({ selected }) => void this.edits.rate(selected, null)),
 			...[1, 2, 3, 4, 5].map((stars) =>
-				bind(String(stars), `Rate ${stars}`, ({ selected }) => void this.edits.rate(selected, stars))
+				bind(
+					String(stars),
+					`Rate ${stars}`,
+					({ selected }) => void this.edits.rate(selected, stars)
+				)
 			)
 		];
 	}

@@ -44,7 +44,9 @@ describe('filters in the URL', () => {
 	});
 
 	it('leave out what is not understood', () => {
-		const query = new URLSearchParams('kind=hologram&rating=9&from=yesterday&sort=luck&size=12&view=pie');
+		const query = new URLSearchParams(
+			'kind=hologram&rating=9&from=yesterday&sort=luck&size=12&view=pie'
+		);
 		expect(readFilters(query)).toEqual(NO_FILTERS);
 		expect(readView(query)).toEqual(DEFAULT_VIEW);
 	});
@@ -63,7 +65,10 @@ describe('filters for the API', () => {
 
 describe('tokens in a search', () => {
 	it('become filters, the words stay', () => {
-		const filters = readTokens('red model:v5.5 sky tag:"long exposure" rating:4 kind:video', NO_FILTERS);
+		const filters = readTokens(
+			'red model:v5.5 sky tag:"long exposure" rating:4 kind:video',
+			NO_FILTERS
+		);
 		expect(filters).toEqual({
 			...NO_FILTERS,
 			q: 'red sky',
@@ -81,7 +86,11 @@ describe('tokens in a search', () => {
 
 describe('chips', () => {
 	it('each take away one thing', () => {
-		const names = { provider: () => 'Provider One', operation: (id: string) => id, workspace: () => 'Alpine' };
+		const names = {
+			provider: () => 'Provider One',
+			operation: (id: string) => id,
+			workspace: () => 'Alpine'
+		};
 		const chips = chipsOf(FULL, names);
 		expect(chips).toHaveLength(14);
 		for (const chip of chips) {

@@ -226,7 +226,8 @@ export function chipsOf(filters: Filters, names: Names): FilterChip[] {
 		put('Tag', tag, { tags: filters.tags.filter((other) => other !== tag) });
 	}
 	if (filters.fav) put('Favourites', 'only', { fav: false });
-	if (filters.rating) put('Rating', `${filters.rating}${filters.rating < 5 ? '+' : ''}`, { rating: 0 });
+	if (filters.rating)
+		put('Rating', `${filters.rating}${filters.rating < 5 ? '+' : ''}`, { rating: 0 });
 	if (filters.from) put('From', filters.from, { from: '' });
 	if (filters.to) put('To', filters.to, { to: '' });
 	if (filters.origin) put('Origin', ORIGIN_LABELS[filters.origin], { origin: '' });

@@ -154,8 +154,14 @@ export class Library {
 	expect(deed: Deed, selected: Selected): void {
 		const isMeant =
 			'ids' in selected
-				? ((ids) => (asset: Asset) => ids.has(asset.id))(new Set(selected.ids))
-				: ((except) => (asset: Asset) => !except.has(asset.id))(new Set(selected.except));
+				? (
+						(ids) => (asset: Asset) =>
+							ids.has(asset.id)
+					)(new Set(selected.ids))
+				: (
+						(except) => (asset: Asset) =>
+							!except.has(asset.id)
+					)(new Set(selected.except));
 		if (deed.action === 'trash' || deed.action === 'restore' || deed.action === 'delete') {
 			this.#windows.remove([...this.#windows.loaded()].filter(isMeant).map(({ id }) => id));
 		} else {

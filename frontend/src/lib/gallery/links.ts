@@ -9,6 +9,9 @@ type Operation = Pick<
 
 const EXTEND = 'video_extend';
 
+/** What was made here has a recipe; what was uploaded has none. */
+export const canRemix = (asset: Pick<Asset, 'origin'>) => asset.origin === 'generated';
+
 export const remixHref = (asset: Pick<Asset, 'id'>) => `/create?remix=${asset.id}`;
 
 /** A new job that takes the asset as one of its inputs. */

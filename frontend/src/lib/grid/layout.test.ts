@@ -16,7 +16,12 @@ function mixture(count: number): Uint8Array {
 	});
 }
 
-const shape = (mode: Mode, width = 1336) => ({ mode, width, size: mode === 'rows' ? 190 : 220, gap: 4 });
+const shape = (mode: Mode, width = 1336) => ({
+	mode,
+	width,
+	size: mode === 'rows' ? 190 : 220,
+	gap: 4
+});
 
 describe('ratios', () => {
 	it('decodes one byte an asset to within one percent', () => {
@@ -32,7 +37,8 @@ describe.each<Mode>(['rows', 'columns', 'squares'])('layout in %s', (mode) => {
 	const layout = layOut(mixture(5000), shape(mode));
 
 	it('has tops that never decrease and ends at the lowest tile', () => {
-		for (let i = 1; i < layout.count; i++) expect(layout.y[i]).toBeGreaterThanOrEqual(layout.y[i - 1]!);
+		for (let i = 1; i < layout.count; i++)
+			expect(layout.y[i]).toBeGreaterThanOrEqual(layout.y[i - 1]!);
 		const lowest = Math.max(...[...layout.y].map((y, i) => y + layout.h[i]!));
 		expect(layout.height).toBe(lowest);
 	});

@@ -129,7 +129,11 @@ function layColumns(layout: Layout, ratios: Uint8Array, { mode, width, size, gap
 }
 
 /** The tiles that may be seen between two heights, `end` excluded: two binary searches. */
-export function windowOf(layout: Layout, top: number, bottom: number): { start: number; end: number } {
+export function windowOf(
+	layout: Layout,
+	top: number,
+	bottom: number
+): { start: number; end: number } {
 	const start = firstOver(layout.bottom, top);
 	return { start, end: Math.max(start, firstOver(layout.y, bottom)) };
 }

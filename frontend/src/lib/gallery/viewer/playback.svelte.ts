@@ -40,7 +40,8 @@ export class Playback {
 		this.#from = this.#to = null;
 		const listening = new AbortController();
 		const { signal } = listening;
-		const on = (type: string, handler: () => void) => video.addEventListener(type, handler, { signal });
+		const on = (type: string, handler: () => void) =>
+			video.addEventListener(type, handler, { signal });
 		on('play', () => (this.#isPaused = false));
 		on('pause', () => (this.#isPaused = true));
 		on('durationchange', () => (this.#duration = video.duration || 0));

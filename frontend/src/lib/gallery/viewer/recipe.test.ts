@@ -11,7 +11,14 @@ const SCHEMA = {
 
 describe('a recipe', () => {
 	it('has titles and units in the order of the form, without prompt and media', () => {
-		const params = { prompt: 'hills', duration: 5, image: 'id', aspect_ratio: '16:9', seed: 7, style: null };
+		const params = {
+			prompt: 'hills',
+			duration: 5,
+			image: 'id',
+			aspect_ratio: '16:9',
+			seed: 7,
+			style: null
+		};
 		expect(rowsOf(params, SCHEMA, ['image'])).toEqual([
 			{ key: 'aspect_ratio', label: 'Aspect', value: '16:9' },
 			{ key: 'duration', label: 'Length', value: '5 s' },

@@ -1,7 +1,10 @@
 /** A recipe as rows that people read. */
 
 interface Schema {
-	properties?: Record<string, { title?: string; 'x-ui'?: { unit?: string; order?: number } } | undefined>;
+	properties?: Record<
+		string,
+		{ title?: string; 'x-ui'?: { unit?: string; order?: number } } | undefined
+	>;
 }
 
 export interface Row {
@@ -30,7 +33,9 @@ export function rowsOf(
 	const { properties = {} } = (schema ?? {}) as Schema;
 	const orderOf = (key: string) => properties[key]?.['x-ui']?.order ?? Number.MAX_SAFE_INTEGER;
 	return Object.entries(params)
-		.filter(([key, value]) => value !== null && value !== '' && key !== 'prompt' && !slots.includes(key))
+		.filter(
+			([key, value]) => value !== null && value !== '' && key !== 'prompt' && !slots.includes(key)
+		)
 		.sort(([one], [other]) => orderOf(one) - orderOf(other))
 		.map(([key, value]) => {
 			const unit = properties[key]?.['x-ui']?.unit;
