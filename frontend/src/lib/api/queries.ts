@@ -9,7 +9,8 @@ export const KEYS = {
 	workspaces: ['workspaces'],
 	accounts: ['accounts'],
 	operations: ['operations'],
-	usage: ['usage']
+	usage: ['usage'],
+	views: ['views']
 } as const;
 
 export const jobCountsQuery = () =>
@@ -28,4 +29,10 @@ export const workspacesQuery = () =>
 	queryOptions({
 		queryKey: KEYS.workspaces,
 		queryFn: ({ signal }) => ok(api.GET('/api/v1/workspaces', { signal }))
+	});
+
+export const viewsQuery = () =>
+	queryOptions({
+		queryKey: KEYS.views,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/views', { signal }))
 	});
