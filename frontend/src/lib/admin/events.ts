@@ -38,14 +38,15 @@ const FOLLOW_MS = 3000;
 /** The log, newest first. The stream has only one's own events, so following everybody's asks again. */
 export const eventsQuery = (filter: EventFilter, isFollowed: boolean) =>
 	infiniteQueryOptions({
-		queryKey: [...KEYS.admin, 'events', filter],
+		queryKey: [...KEYS.admin, 'events', filter, isFollowed],
 		queryFn: ({ pageParam, signal }) => {
 			const given = Object.entries(filter).filter(([, value]) => value !== '');
 			const query = { ...Object.fromEntries(given), cursor: pageParam, limit: PAGE };
 			return ok(api.GET('/api/v1/admin/events', { params: { query }, signal }));
 		},
 		initialPageParam: undefined as string | undefined,
-		getNextPageParam: (page) => page.next_cursor ?? undefined,
+		// Followed, it is the newest page alone that is asked for again.
+		getNextPageParam: (page) => (isFollowed ? undefined : (page.next_cursor ?? undefined)),
 		refetchInterval: isFollowed ? FOLLOW_MS : (false as const),
 		staleTime: 0,
 		placeholderData: keepPreviousData
@@ -57,9 +58,10 @@ export const eventTypesQuery = () =>
 		queryFn: ({ signal }) => ok(api.GET('/api/v1/admin/event-types', { signal }))
 	});
 
-/** What the event's data say at a glance: "status completed, credits 90". */
+/** What the event's data say at a glance, without ids and sums: "status completed, credits 90". */
 export function gist(data: Record<string, unknown>): string {
 	return Object.entries(data)
+		.filter(([name]) => !/(^|_)(id|sha256)$/.test(name))
 		.filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value))
 		.map(([name, value]) => `${name.replaceAll('_', ' ')} ${value}`)
 		.join(', ');

@@ -9,6 +9,8 @@ const GB = 1_000_000_000;
 type QuotaWords = {
 	name: QuotaName;
 	label: string;
+	/** Of the field, where that counts in another unit. */
+	fieldLabel?: string;
 	/** What one of the field's units is: people type gigabytes. */
 	unit: number;
 	format: (value: number) => string;
@@ -33,7 +35,8 @@ export const QUOTAS: readonly QuotaWords[] = [
 	},
 	{
 		name: 'max_storage_bytes',
-		label: 'Storage, GB',
+		label: 'Storage',
+		fieldLabel: 'Storage, GB',
 		unit: GB,
 		format: bytes,
 		setting: 'PIXSIM7_DEFAULT_MAX_STORAGE_BYTES'

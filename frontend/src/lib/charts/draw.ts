@@ -37,7 +37,7 @@ export function draw(
 				])
 			),
 			axes: [
-				{ ...axis, grid: { show: false }, space: 70, values: '{D} {MMM}' },
+				{ ...axis, grid: { show: false }, space: 70, size: 28, values: '{MMM} {D}' },
 				...series.map((_, index) => ({
 					...axis,
 					scale: `y${index}`,

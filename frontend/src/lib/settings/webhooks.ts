@@ -54,7 +54,12 @@ export const webhookQuery = (id: string) =>
 
 const OPEN_MS = 3000;
 
-/** What was sent, newest first. Deliveries have no events: while one is open it is asked again. */
+/** One that is sent now or soon; a receiver that fails is left alone for hours. */
+function isDue({ status, next_attempt_at: next }: Delivery): boolean {
+	return status === 'pending' && (next === null || Date.parse(next) < Date.now() + 10 * OPEN_MS);
+}
+
+/** What was sent, newest first. Deliveries have no events: while one is due it is asked again. */
 export const deliveriesQuery = (id: string, status: Schema<'DeliveryStatus'> | null) =>
 	infiniteQueryOptions({
 		queryKey: [...KEYS.webhooks, 'deliveries', id, status],
@@ -71,9 +76,7 @@ export const deliveriesQuery = (id: string, status: Schema<'DeliveryStatus'> | n
 		initialPageParam: undefined as string | undefined,
 		getNextPageParam: (page) => page.next_cursor ?? undefined,
 		refetchInterval: ({ state }) =>
-			state.data?.pages.some(({ items }) => items.some((one) => one.status === 'pending'))
-				? OPEN_MS
-				: false,
+			state.data?.pages.some(({ items }) => items.some(isDue)) ? OPEN_MS : false,
 		staleTime: 0
 	});
 
