@@ -11,6 +11,12 @@ export const KEYS = {
 	operations: ['operations'],
 	usage: ['usage'],
 	views: ['views']
+	providers: ['providers'],
+	users: ['users'],
+	sessions: ['sessions'],
+	tokens: ['tokens'],
+	webhooks: ['webhooks'],
+	admin: ['admin']
 } as const;
 
 export const jobCountsQuery = () =>
@@ -35,4 +41,9 @@ export const viewsQuery = () =>
 	queryOptions({
 		queryKey: KEYS.views,
 		queryFn: ({ signal }) => ok(api.GET('/api/v1/views', { signal }))
+/** Providers and the fields of their credentials: settled as long as the server runs. */
+export const providersQuery = () =>
+	queryOptions({
+		queryKey: KEYS.providers,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/providers', { signal }))
 	});
