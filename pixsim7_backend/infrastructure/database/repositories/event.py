@@ -65,9 +65,7 @@ class EventRepository:
         """The position of the oldest event that is kept."""
         row = (
             await self._session.execute(
-                text(
-                    "SELECT xid::text, id FROM events ORDER BY events.xid, events.id LIMIT 1"
-                )
+                text("SELECT xid::text, id FROM events ORDER BY events.xid, events.id LIMIT 1")
             )
         ).one_or_none()
         return None if row is None else f"{row[0]}-{row[1]}"
