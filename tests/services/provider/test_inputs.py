@@ -42,6 +42,42 @@ async def test_an_input_is_uploaded_once_per_account(lab: Lab) -> None:
     assert [(link.parent_id, link.role) for link in lineage.links] == [(image.id, "image")]
 
 
+async def test_an_upload_that_the_vendor_has_dropped_is_uploaded_again(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    params = image_params(image)
+    await lab.completed(await lab.make.job(user, operation_type="image_to_video", params=params))
+    await lab.sql("UPDATE provider_uploads SET reference = '999999999'")
+    job = await lab.make.job(user, operation_type="image_to_video", params=params)
+    refused = await lab.sent(job)
+    assert (refused.state, refused.error_code) == (SubmissionState.REJECTED, "400032")
+    assert await lab.reservations() == []
+    waiting = await lab.job(job)
+    assert (waiting.status, waiting.open_submission_id) == (JobStatus.PENDING, None)
+    await lab.sql("UPDATE jobs SET available_at = now()")
+    assert (await lab.completed(job)).status is JobStatus.COMPLETED
+    assert len(await lab.simulator.requests(endpoint=IMAGE_UPLOAD)) == 2
+    assert await lab.charges() == 2, "one for each job"
+
+
+async def test_an_upload_that_is_refused_while_fresh_fails_the_job(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    params = image_params(image)
+    await lab.completed(await lab.make.job(user, operation_type="image_to_video", params=params))
+    refuse = {"kind": "refuse", "err_code": 400032}
+    await lab.simulator.fault(refuse, endpoint="pixverse.video.image", times=2)
+    job = await lab.make.job(user, operation_type="image_to_video", params=params)
+    for _ in range(2):
+        await lab.sql("UPDATE jobs SET available_at = now()")
+        await lab.sent(job)
+    failed = await lab.job(job)
+    assert (failed.status, failed.error_code) == (JobStatus.FAILED, "provider_rejected")
+    assert len(await lab.services.providers.get_job_submissions(job.id)) == 2
+
+
 async def test_an_upload_that_fails_costs_nothing_and_is_tried_again(lab: Lab) -> None:
     user = await lab.make.user()
     await lab.make.pixverse_account()
