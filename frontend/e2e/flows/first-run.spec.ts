@@ -3,7 +3,6 @@ import { Server } from '../fixtures/server.ts';
 
 /** A server that nobody has set up. */
 const fresh = test.extend<{ freshServer: Server }>({
-	 
 	freshServer: async ({}, use) => {
 		const server = await Server.start();
 		await use(server);
