@@ -50,7 +50,16 @@ web: $(WEB) ## Build the web app into the package
 
 .PHONY: wheel
 wheel: setup web ## Build an installable wheel with the web app in dist/
+	@rm -rf dist
 	@$(UV) build --wheel --quiet
+
+# Dependencies of the wheel are those of the lock file, so that the check does not depend on the day.
+.PHONY: wheel-check
+wheel-check: wheel ## Install the wheel into an empty environment and try it
+	@$(UV) venv --quiet --clear --python $(PYTHON) .wheel
+	@$(UV) export --quiet --locked --no-dev --no-emit-project --no-hashes > .wheel/requirements.txt
+	@$(UV) pip install --quiet --python .wheel/bin/python -r .wheel/requirements.txt dist/*.whl
+	@env -u PIXSIM7_DATA_DIR .wheel/bin/python .ci/check_wheel.py
 
 .PHONY: web-check
 web-check: web ## Check the web app: format, lint, types, client, unit tests, size
@@ -104,8 +113,8 @@ bench: setup ## Run the benchmarks side by side with peers (starts a Redis for A
 	@$(UV) run --locked --no-progress --group bench pixsim7 bench
 
 .PHONY: check
-check: lint types arch openapi-check test ## Everything that CI runs
+check: lint types arch openapi-check test web-check wheel-check e2e ## Everything that CI runs
 
 .PHONY: clean
 clean: ## Remove the environment and caches; the library in data/ stays
-	rm -rf .venv $(UV_HOME) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .wheel $(UV_HOME) $(NODE_HOME) frontend/node_modules pixsim7_backend/web dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -16,6 +16,7 @@ export default tseslint.config(
 	{
 		rules: {
 			'svelte/no-navigation-without-resolve': 'off', // served at /
+			'svelte/prefer-svelte-reactivity': 'off', // collections that nothing is drawn from stay plain
 			'svelte/no-at-html-tags': 'error',
 			'no-console': 'error'
 		}

@@ -12,5 +12,6 @@ export default defineConfig({
 	plugins: [tailwindcss(), sveltekit()],
 	resolve: process.env.VITEST ? { conditions: ['browser'] } : undefined,
 	server: { proxy: { '/api': keepingHost, '/health': keepingHost } },
+	build: { rolldownOptions: { checks: { pluginTimings: false } } },
 	test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] }
 });

@@ -44,6 +44,9 @@ class WebApp:
     only validator that holds (an installed wheel gives every version the same times).
     """
 
+    path_format = "web"
+    """What the log and the metrics call it."""
+
     def __init__(self, directory: Path, not_found: ASGIApp) -> None:
         self._not_found = not_found
         self._files = {
@@ -60,6 +63,7 @@ class WebApp:
         if scope["type"] != "http" or (name not in self._read and _NEVER_PAGES.match(name)):
             await self._not_found(scope, receive, send)
             return
+        scope["route"] = self
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         await self._answer(name, Headers(scope=scope))(scope, receive, send)

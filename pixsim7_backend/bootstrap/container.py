@@ -5,6 +5,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import structlog
 
@@ -26,7 +27,7 @@ from pixsim7_backend.infrastructure.media.runner import MediaTools
 from pixsim7_backend.infrastructure.security.keys import MasterKeys, load_master_keys
 from pixsim7_backend.infrastructure.security.passwords import PasswordHashing
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
-from pixsim7_backend.shared.config import Settings
+from pixsim7_backend.shared.config import BadSettings, Settings
 from pixsim7_backend.shared.errors import PixSimError
 
 log = structlog.get_logger()
@@ -59,7 +60,8 @@ class Container:
         """Start what is needed, in order; on failure everything started is stopped again.
 
         The embedded database is migrated by itself; an external one only when asked to, and a
-        process refuses to run on a schema that is not its own (`SchemaNotReady`).
+        process refuses to run on a schema that is not its own (`SchemaNotReady`). Raises
+        `BadSettings` for a data directory that cannot be written.
         """
         async with AsyncExitStack() as stack:
             _private_directory(settings.data_dir)
@@ -125,7 +127,16 @@ class Container:
 
 
 def _private_directory(path: Path) -> None:
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Really written: permissions alone say nothing of a read-only or full file system.
+        with TemporaryFile(dir=path) as file:
+            file.write(b"1")
+    except OSError as error:
+        raise BadSettings(
+            f"PIXSIM7_DATA_DIR: {path} cannot be written ({error.strerror}); name a directory that"
+            " this user may write"
+        ) from error
 
 
 async def _database_url(settings: Settings, stack: AsyncExitStack) -> str:

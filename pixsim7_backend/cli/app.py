@@ -15,8 +15,10 @@ from pixsim7_backend.cli import people, working
 from pixsim7_backend.cli.demo import run_demo
 from pixsim7_backend.cli.output import CommandFailed, Exit, out, plain_errors, show, stop
 from pixsim7_backend.cli.output import run as run_async
+from pixsim7_backend.cli.serving import CannotListen
 from pixsim7_backend.cli.serving import serve as serve_until_stopped
 from pixsim7_backend.cli.serving import work as work_until_stopped
+from pixsim7_backend.infrastructure.database.embedded import EmbeddedError
 from pixsim7_backend.infrastructure.database.migrate import SchemaNotReady
 from pixsim7_backend.infrastructure.security.keys import BadMasterKey
 from pixsim7_backend.infrastructure.telemetry import configure_logging
@@ -177,8 +179,10 @@ def main() -> None:
             app()
     except (BadSettings, BadMasterKey) as error:
         stop(CommandFailed(f"{error}", Exit.USAGE))
-    except SchemaNotReady as error:
+    except (SchemaNotReady, EmbeddedError) as error:
         stop(CommandFailed(f"{error}", Exit.UNREACHABLE))
+    except CannotListen as error:
+        stop(CommandFailed(f"{error}"))
     except PixSimError as error:
         stop(CommandFailed(f"{error.detail} [{error.code}]"))
     except OSError as error:

@@ -66,7 +66,8 @@ def _short(value: Any) -> str:
 
 
 def stop(error: CommandFailed) -> NoReturn:
-    err.print(f"[red]{error}[/red]")
+    # Not as markup: that would swallow a code in square brackets.
+    err.print(str(error), style="red", markup=False, soft_wrap=True)
     raise SystemExit(int(error.code))
 
 

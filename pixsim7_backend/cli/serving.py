@@ -1,6 +1,7 @@
 """Processes that stay: the server and the worker."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -19,12 +20,17 @@ log = structlog.get_logger()
 API_DRAIN_S = 30
 
 
+class CannotListen(Exception):
+    """The address cannot be listened at; the message says which and why."""
+
+
 class _Server(uvicorn.Server):
     """Signals are ours to handle, for the worker has to drain too; and we tell when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.has_begun = asyncio.Event()
+        self.refusal: OSError | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -33,6 +39,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
+        except SystemExit as leaving:
+            # It would end the process from inside a task; the reason is the error it came from.
+            if not isinstance(leaving.__context__, OSError):
+                raise
+            self.refusal = leaving.__context__
+            self.should_exit = True
         finally:
             self.has_begun.set()
 
@@ -59,14 +71,24 @@ class Server:
         self._stopped = False
 
     async def run(self, on_ready: Callable[[str], None] | None = None) -> None:
-        """Serve until `stop`; then drain both. `on_ready` is told the address."""
+        """Serve until `stop`; then drain both. `on_ready` is told the address.
+
+        Raises `CannotListen`, before the worker begins.
+        """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._serve())
-            if self._worker is not None:
-                group.create_task(self._worker.run())
             await self._server.has_begun.wait()
-            if on_ready is not None and self._server.started:
-                on_ready(self.url)
+            if self._server.started:
+                if self._worker is not None:
+                    group.create_task(self._worker.run())
+                if on_ready is not None:
+                    on_ready(self.url)
+        if self._server.refusal is not None:
+            settings, reason = self._container.settings, self._server.refusal
+            raise CannotListen(
+                f"Cannot listen at {settings.host}, port {settings.port}: {_why(reason)}. Choose"
+                " another with --port or --host, or stop what listens there."
+            )
 
     async def _serve(self) -> None:
         await self._server.serve()
@@ -93,6 +115,12 @@ class Server:
         self._container.feed.end_streams()
         if self._worker is not None:
             self._worker.stop()
+
+
+def _why(error: OSError) -> str:
+    """The system's own words: asyncio puts the address and its own around them."""
+    known = error.errno is not None and error.errno > 0
+    return os.strerror(error.errno or 0) if known else str(error)
 
 
 async def until_signalled(

@@ -154,6 +154,7 @@ class NoAccountAvailable(Unavailable):
 class AccountBusy(Conflict):
     code = "account_busy"
     title = "Every slot of the account is in use"
+    sentence = f"{title}."
 
 
 class InsufficientCredits(LimitReached):

@@ -28,6 +28,8 @@ from pixsim7_backend.shared.errors import (
     Unauthenticated,
 )
 
+TOO_MANY_RUNNING = "Your other jobs use all that you may run at once."
+
 
 class User(Base, Timestamps):
     """A person. A quota of NULL means no limit."""
@@ -63,6 +65,10 @@ class User(Base, Timestamps):
     storage_used_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     asset_count: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     last_login_at: Mapped[datetime | None]
+
+    def may_run(self, count: int) -> bool:
+        """Whether so many jobs of theirs may be under way at once."""
+        return self.max_concurrent_jobs is None or count <= self.max_concurrent_jobs
 
 
 class UserSession(Base):

@@ -119,7 +119,7 @@ class UserCreate(In):
                 {
                     "email": "ada@example.com",
                     "username": "ada",
-                    "password": "at least twelve bytes",
+                    "password": "at least twelve characters",
                     "role": "user",
                     "quotas": {"max_daily_jobs": 200},
                 }

@@ -39,7 +39,7 @@ CODES: Mapping[int, Code] = {
     400017: Code(ErrorKind.PARAM, "PixVerse refused a parameter", "PX-ERR"),
     400018: Code(ErrorKind.PARAM, "The prompt is too long for PixVerse", "PX-ERR"),
     400019: Code(ErrorKind.PARAM, "The negative prompt is too long for PixVerse", "PX-ERR"),
-    400032: Code(ErrorKind.PARAM, "PixVerse does not know an uploaded image any more", "PX-ERR"),
+    400032: Code(ErrorKind.NOT_FOUND, "PixVerse does not know an uploaded image", "PX-ERR"),
     500008: Code(ErrorKind.NOT_FOUND, "PixVerse does not find what was asked for", "PX-ERR"),
     500020: Code(ErrorKind.PERMISSION, "This PixVerse account may not do this", "PX-ERR"),
     500030: Code(ErrorKind.PARAM, "The image is too large for PixVerse (20 MB)", "PX-ERR"),

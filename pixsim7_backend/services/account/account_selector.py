@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
 
+from pixsim7_backend.domain.account import AccountBusy
 from pixsim7_backend.domain.vocabulary import AccountStatus, OperationType
 from pixsim7_backend.infrastructure.database.repositories.account import AccountLoad
 
@@ -160,7 +161,7 @@ def _not_able(pool: Pool, load: AccountLoad, need: Need) -> Refusal | None:
 def _not_free(pool: Pool, load: AccountLoad, need: Need) -> Refusal | None:
     account = load.account
     if pool.free_slots(load) <= 0:
-        return Refusal("busy", f"All {account.max_concurrent_jobs} slots are in use.")
+        return Refusal("busy", AccountBusy.sentence)
     available = pool.available_credits(load)
     if available is not None and available < need.credits:
         held = account.credits is not None and account.credits - load.credits_held < need.credits

@@ -86,7 +86,7 @@ class AccountService:
                 raise InsufficientCredits(f"Only {shown(available)} credits are free.")
             expires_at = datetime.now(UTC) + HAND_RESERVATION
             if not await accounts.reserve([SlotRequest(account_id, amount, None, expires_at)]):
-                raise AccountBusy(f"All {account.max_concurrent_jobs} slots are in use.")
+                raise AccountBusy(AccountBusy.sentence)
             await accounts.mark_used([account_id])
         return account
 

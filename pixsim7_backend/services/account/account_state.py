@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from pixsim7_backend.domain.account import AccountBusy
 from pixsim7_backend.domain.vocabulary import AccountStatus
 from pixsim7_backend.infrastructure.database.repositories.account import AccountDay, AccountLoad
 from pixsim7_backend.services.account.account_selector import Pool, shown
@@ -71,5 +72,5 @@ def state_of(load: AccountLoad, week: AccountPeriod) -> AccountState:
     if left is not None and left < usual * LOW_JOBS:
         return AccountState("low", f"{shown(max(left, Decimal(0)))} credits are free.")
     if load.slots_used >= account.max_concurrent_jobs:
-        return AccountState("busy", f"All {account.max_concurrent_jobs} slots are in use.")
+        return AccountState("busy", AccountBusy.sentence)
     return AccountState("ready", "It is ready.")

@@ -1,6 +1,6 @@
 """The library: what is in it, whose it is, and how it got there."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -444,7 +444,8 @@ class AssetService:
         if reference.startswith("https://"):
             return None
         asset_id = _as_uuid(reference)
-        if asset_id is None:
+        # One spelling: `list_in_use` has to find it again in what the job keeps.
+        if asset_id is None or str(asset_id) != reference.lower():
             raise ValueError("must be the id of an asset or an https URL")
         async with self._db.transaction() as tx:
             asset = await AssetRepository(tx.session).find(asset_id)
@@ -458,6 +459,11 @@ class AssetService:
         if asset.sync_status is SyncStatus.ERROR:
             raise ValueError("could not be fetched from its provider; fetch it again first")
         return asset
+
+    async def hold_inputs(self, tx: Transaction, user_id: UUID, asset_ids: Set[UUID]) -> Set[UUID]:
+        """Those of them that can be used; to the end of the caller's transaction nobody moves
+        them to the trash or deletes them. Jobs are locked before, the person after."""
+        return await GalleryRepository(tx.session).hold(list(asset_ids), user_id)
 
     async def _own(self, tx: Transaction, asset_id: UUID, user: User) -> Asset:
         asset = await AssetRepository(tx.session).find(asset_id)

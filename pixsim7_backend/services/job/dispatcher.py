@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pixsim7_backend.domain.job import InvalidJob, Job
-from pixsim7_backend.domain.user import User
+from pixsim7_backend.domain.user import TOO_MANY_RUNNING, User
 from pixsim7_backend.domain.vocabulary import JobStatus
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
 from pixsim7_backend.infrastructure.database.repositories.account import (
@@ -29,7 +29,6 @@ MAX_PASSED_OVER = 2000
 """Jobs that no account can take, looked past in one dispatch."""
 SHOWN_ACCOUNTS = 200
 """Accounts, best first, among which the reason for waiting is looked for."""
-USER_LIMIT = "Your other jobs use all that you may run at once."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Dispatcher:
     async def _assign(self, tx: Transaction, provider_id: str, line: list[WaitingJob]) -> "_Done":
         reasons: dict[UUID, str] = {}
         line, crowded = await self._within_user_limits(tx, line)
-        reasons |= dict.fromkeys((item.id for item in crowded), USER_LIMIT)
+        reasons |= dict.fromkeys((item.id for item in crowded), TOO_MANY_RUNNING)
         pool, needs = await self._pool(tx, provider_id, line)
         chosen: list[tuple[WaitingJob, AccountLoad]] = []
         left: list[WaitingJob] = []
@@ -130,8 +129,7 @@ class Dispatcher:
         for item in line:
             user = people.get(item.user_id)
             count = running.get(item.user_id, 0)
-            limit = None if user is None else user.max_concurrent_jobs
-            if user is None or (limit is not None and count >= limit):
+            if user is None or not user.may_run(count + 1):
                 crowded.append(item)
                 continue
             running[item.user_id] = count + 1
@@ -259,8 +257,8 @@ class Dispatcher:
             pinned = job.pinned_account_id
             if pinned is not None:
                 pinned = await self._providers.usable_account(pinned, job.user_id)
-        limit = None if owner is None else owner.max_concurrent_jobs
-        is_crowded = limit is not None and running.get(job.user_id, 0) >= limit
+        count = running.get(job.user_id, 0)
+        is_crowded = owner is not None and not owner.may_run(count + 1)
         need = Need(
             user_id=job.user_id,
             credits=job.estimated_credits,
@@ -337,7 +335,7 @@ def _waiting_reason(
             return "scheduled", f"It is scheduled for {at}."
         return "backing_off", f"It is tried again at {at}. {job.waiting_reason or ''}".rstrip()
     if is_crowded:
-        return "user_limit", USER_LIMIT
+        return "user_limit", TOO_MANY_RUNNING
     if any(item.is_able for item in considered):
         return "in_line", "It is next for a free account."
     refusal = first_reason(Refusal(item.code, item.sentence) for item in considered)

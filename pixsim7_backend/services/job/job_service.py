@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -65,6 +65,11 @@ class InputLibrary(Protocol):
         """
         ...
 
+    async def hold_inputs(self, tx: Transaction, user_id: UUID, asset_ids: Set[UUID]) -> Set[UUID]:
+        """Those of them that can be used; to the end of the caller's transaction nobody moves
+        them to the trash or deletes them. Jobs are locked before, the person after."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
@@ -111,6 +116,7 @@ class CheckedJob:
     params: OperationParams
     estimate: Estimate
     pinned_account_id: UUID | None
+    input_ids: frozenset[UUID]
 
 
 class JobService:
@@ -187,6 +193,7 @@ class JobService:
             parents = {item.parent_job_id for item in requests if item.parent_job_id is not None}
             for parent_id in sorted(parents):
                 await jobs.lock(parent_id)
+            await self._hold_inputs(tx, user, checked)
             await self._users.take_daily_jobs(user, len(checked))
             batch_id = new_id() if is_batch or len(checked) > 1 else None
             rows = [
@@ -227,6 +234,15 @@ class JobService:
             raise _invalid(problems)
         return checked
 
+    async def _hold_inputs(
+        self, tx: Transaction, user: User, checked: Sequence[CheckedJob]
+    ) -> None:
+        """Whoever trashes or deletes an input meanwhile sees these jobs, or these see that."""
+        wanted = frozenset[UUID]().union(*(item.input_ids for item in checked))
+        if wanted and await self._library.hold_inputs(tx, user.id, wanted) != wanted:
+            # Gone since the check: another look names which, and why.
+            await self._check_all(user, [item.request for item in checked])
+
     async def check(self, user: User, request: NewJob) -> CheckedJob:
         """Everything about a request that needs no lock; raises `InvalidJob` with all wrong
         fields at once."""
@@ -235,17 +251,22 @@ class JobService:
         params = registry.validate(spec, request.params)
         problems = _field_checks(request)
         pinned: UUID | None = None
+        inputs: set[UUID] = set()
         for name, slot, reference in media_values(params):
             try:
                 asset = await self._library.check_input(user, reference, slot.kinds)
             except ValueError as error:
                 problems.append(FieldProblem(f"params.{name}", str(error)))
                 continue
-            if asset is not None and name in spec.pins_to_source:
+            if asset is None:
+                continue
+            inputs.add(asset.id)
+            if name in spec.pins_to_source:
                 pinned = pinned or await self._pin(asset, request.provider_id, user)
         if problems:
             raise _invalid(problems)
-        return CheckedJob(request, spec, params, spec.estimate(params), pinned)
+        estimate = spec.estimate(params)
+        return CheckedJob(request, spec, params, estimate, pinned, frozenset(inputs))
 
     async def _pin(self, asset: Asset, provider_id: str, user: User) -> UUID | None:
         """The account that made the source, while the person can still use it."""
@@ -614,7 +635,8 @@ class JobService:
     ) -> Job:
         """Try a failed or cancelled job again, as a new attempt that counts against the quota.
 
-        A job whose last attempt may have been charged needs `accept_second_charge`.
+        A job whose last attempt may have been charged needs `accept_second_charge`. Raises
+        `InvalidJob` when an input is gone since, or its provider does not offer this any more.
         """
         async with self._db.transaction() as tx:
             jobs = JobRepository(tx.session)
@@ -636,8 +658,11 @@ class JobService:
                     "The last attempt may have been charged; another may cost twice.",
                     fields=[problem],
                 )
-            owner = await UserRepository(tx.session).find(job.user_id)
-            await self._users.take_daily_jobs(owner or user, 1)
+            owner = await UserRepository(tx.session).find(job.user_id) or user
+            # Its inputs were free to go once it had ended.
+            request = NewJob(job.operation_type, job.provider_id, job.params)
+            await self._hold_inputs(tx, owner, await self._check_all(owner, [request]))
+            await self._users.take_daily_jobs(owner, 1)
             job = await self._reopen(jobs, job)
             self._publish(tx, "job:retrying", job, {"delay_s": 0, "reason": "asked for"})
             tx.enqueue("dispatch", job.provider_id, priority=10)

@@ -22,6 +22,7 @@ from pixsim7_backend.domain.provider import (
     SubmissionRef,
 )
 from pixsim7_backend.domain.submission import ProviderSubmission
+from pixsim7_backend.domain.user import TOO_MANY_RUNNING, QuotaExceeded
 from pixsim7_backend.domain.vocabulary import (
     AccountStatus,
     ErrorKind,
@@ -35,6 +36,7 @@ from pixsim7_backend.infrastructure.database.repositories.account import (
 )
 from pixsim7_backend.infrastructure.database.repositories.job import JobRepository
 from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
+from pixsim7_backend.infrastructure.database.repositories.user import UserRepository
 from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.provider.provider_calls import ProviderCalls
 from pixsim7_backend.services.provider.registry import ProviderRegistry
@@ -99,12 +101,15 @@ class ProviderService:
         """Submit a job on an account once; returns the accepted submission.
 
         A slot reserved by hand on the account is adopted. Raises `SubmissionRefused`,
-        `SubmissionInDoubt`, `AccountBusy` when no slot is free, or `InsufficientCredits`. Whatever
-        was surely not taken is over with the exception: nothing tries it again by itself.
+        `SubmissionInDoubt`, `AccountBusy` when no slot is free, `InsufficientCredits`, or
+        `QuotaExceeded` when the person runs as many as they may. A job that was surely not taken
+        waits as before the call: it can be executed again, or a worker takes it.
         """
         spec = self.registry.operation(job.provider_id, job.operation_type)
         validated = self.registry.validate(spec, params)
         async with self._db.transaction() as tx:
+            # In the order of a dispatch: the person's turn, then the job.
+            await self._require_room(tx, job.user_id)
             fresh = await self._startable(tx, job.id)
             await AccountRepository(tx.session).lock(account.id)
             submission_id = await self.open_submission(tx, fresh, account, spec, validated)
@@ -119,6 +124,8 @@ class ProviderService:
                     submission = await self.abandon(
                         tx, submission, outcome.reason, kind=ErrorKind.TRANSIENT
                     )
+                if submission.state in (SubmissionState.REJECTED, SubmissionState.ABANDONED):
+                    await JobRepository(tx.session).close_submission(job.id, submission.id)
         match outcome.kind:
             case "refused":
                 assert outcome.error is not None  # noqa: S101
@@ -131,6 +138,14 @@ class ProviderService:
                 raise Conflict("The submission was withdrawn before it was sent.")
             case "accepted":
                 return submission
+
+    async def _require_room(self, tx: Transaction, user_id: UUID) -> None:
+        """Raise `QuotaExceeded` unless the person may have one more under way."""
+        people = await UserRepository(tx.session).take_dispatch_turns([user_id])
+        running = await JobRepository(tx.session).running_counts(people)
+        person = people.get(user_id)
+        if person is not None and not person.may_run(running.get(user_id, 0) + 1):
+            raise QuotaExceeded(TOO_MANY_RUNNING)
 
     async def _startable(self, tx: Transaction, job_id: UUID) -> Job:
         """The job, locked, if an attempt may start now."""
@@ -261,7 +276,7 @@ class ProviderService:
         if not await accounts.adopt_reservation(account.id, row["id"], credits):
             taken = await accounts.reserve([SlotRequest(account.id, credits, row["id"])])
             if not taken:
-                raise AccountBusy(f"All {account.max_concurrent_jobs} slots are in use.")
+                raise AccountBusy(AccountBusy.sentence)
         # Raising undoes all that was written above.
         await self._accounts.require_cover(account.id)
         return UUID(str(row["id"]))

@@ -185,9 +185,12 @@ class SubmissionSender:
         try:
             params = self.params_of(submission)
             async with self._inputs.open_inputs(submission.user_id, params, account) as inputs:
-                prepared = await self._upload(account, inputs)
+                prepared, remembered = await self._upload(account, inputs)
                 request = SubmitRequest(submission.key, submission.operation_type, params, prepared)
-                return await self._call(submission, account, request, turn, resend=resend)
+                outcome = await self._call(submission, account, request, turn, resend=resend)
+            if remembered and not resend:
+                outcome = await self._doubt_memory(account, remembered, outcome)
+            return outcome
         except InputUnavailable as error:
             refusal = ProviderError(ErrorKind.PARAM, str(error), code="input_unavailable")
             return SendOutcome("refused", fence, error=refusal)
@@ -204,23 +207,31 @@ class SubmissionSender:
 
     async def _upload(
         self, account: ProviderAccount, inputs: Sequence[InputMedia]
-    ) -> tuple[InputMedia, ...]:
+    ) -> tuple[tuple[InputMedia, ...], list[str]]:
+        """The inputs with the provider's references to them, and which of these are from earlier
+        submissions."""
         adapter = self._calls.adapter(account)
         if not adapter.manifest.uploads_inputs:
-            return tuple(inputs)
-        prepared = []
+            return tuple(inputs), []
+        prepared, remembered = [], []
         for media in inputs:
             if media.remote_id is not None:
                 prepared.append(media)
                 continue
-            prepared.append(replace(media, uploaded=await self._uploaded(account, media)))
-        return tuple(prepared)
+            reference = await self._known_upload(account, media)
+            if reference is None:
+                reference = await self._new_upload(account, media)
+            else:
+                remembered.append(reference)
+            prepared.append(replace(media, uploaded=reference))
+        return tuple(prepared), remembered
 
-    async def _uploaded(self, account: ProviderAccount, media: InputMedia) -> str:
+    async def _known_upload(self, account: ProviderAccount, media: InputMedia) -> str | None:
         async with self._db.transaction() as tx:
             known = await SubmissionRepository(tx.session).find_upload(account.id, media.sha256)
-        if known is not None:
-            return known.reference
+        return None if known is None else known.reference
+
+    async def _new_upload(self, account: ProviderAccount, media: InputMedia) -> str:
         await fail_point("prepare.before_upload")
         adapter = self._calls.adapter(account)
         uploaded = await adapter.upload(media, self._calls.context(account))
@@ -230,6 +241,26 @@ class SubmissionSender:
                 account.id, media.sha256, uploaded.reference, uploaded.expires_at
             )
         return uploaded.reference
+
+    async def _doubt_memory(
+        self, account: ProviderAccount, remembered: Sequence[str], outcome: SendOutcome
+    ) -> SendOutcome:
+        """An input that the provider does not know may be an upload that it has dropped since.
+
+        The references are forgotten, so that the next attempt uploads anew, and a second refusal
+        there, of references that are fresh, is final.
+        """
+        error = outcome.error
+        if outcome.kind != "refused" or error is None or error.kind is not ErrorKind.NOT_FOUND:
+            return outcome
+
+        async def forget() -> None:
+            async with self._db.transaction() as tx:
+                await SubmissionRepository(tx.session).forget_uploads(account.id, remembered)
+
+        await outlast_trouble(forget, TESTIMONY_LIMIT_S)
+        passing = ProviderError(ErrorKind.TRANSIENT, error.message, code=error.code, raw=error.raw)
+        return replace(outcome, error=passing)
 
     async def _call(
         self,

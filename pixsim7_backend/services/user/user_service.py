@@ -375,10 +375,9 @@ def _role_problems(role: object) -> list[FieldProblem]:
 
 def password_problems(password: str, field: str = "password") -> list[FieldProblem]:
     """Length is what counts; any characters are welcome."""
-    size = len(password.encode(errors="surrogatepass"))
-    if MIN_PASSWORD <= size <= MAX_PASSWORD:
+    if MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         return []
-    allowed = f"{MIN_PASSWORD} to {MAX_PASSWORD} bytes"
+    allowed = f"{MIN_PASSWORD} to {MAX_PASSWORD} characters"
     return [FieldProblem(field, f"must have {allowed}", allowed)]
 
 

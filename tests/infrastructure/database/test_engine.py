@@ -8,6 +8,7 @@ from sqlalchemy import text
 from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.domain import User
 from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.errors import DatabaseUnavailable
 from pixsim7_backend.infrastructure.database.guard import in_transaction
 from pixsim7_backend.infrastructure.http_policy import Purpose
 from tests.conftest import Factory
@@ -54,6 +55,35 @@ async def test_rows_events_and_tasks_appear_together(container: Container, make:
         assert await asyncio.create_task(seen_from_outside()) == (before, 0)
     assert await count(database, "events") == before + 1
     assert await count(database, "pgqueuer") == 1, "the same task is enqueued once"
+
+
+async def test_who_loses_a_deadlock_keeps_nothing_and_is_told_to_come_again(
+    container: Container, make: Factory
+) -> None:
+    database = container.database
+    people = [await make.user(), await make.user()]
+    both_hold_one = asyncio.Barrier(2)
+
+    async def rename(first: User, second: User) -> None:
+        async with database.transaction() as tx:
+            tx.publish("user:updated", user_id=first.id)
+            for person in (first, second):
+                await tx.session.execute(
+                    text("UPDATE users SET username = :name WHERE id = :id"),
+                    {"name": f"{first.username}-{person.username}", "id": person.id},
+                )
+                if person is first:
+                    await both_hold_one.wait()
+
+    before = await count(database, "events")
+    ends = await asyncio.gather(rename(*people), rename(*reversed(people)), return_exceptions=True)
+    (lost,) = [end for end in ends if end is not None]
+    assert isinstance(lost, DatabaseUnavailable)
+    assert lost.retry_after_s == 2
+    assert await count(database, "events") == before + 1
+    winner = people[0 if ends[0] is None else 1]
+    kept = f"users WHERE username LIKE '{winner.username}-%'"
+    assert await count(database, kept) == 2
 
 
 async def test_a_child_task_has_a_transaction_of_its_own(container: Container) -> None:

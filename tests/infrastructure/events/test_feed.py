@@ -11,6 +11,7 @@ from pixsim7_backend.bootstrap.container import Container
 from pixsim7_backend.domain import User
 from pixsim7_backend.domain.event import EVENT_TYPES, CommittedEvent, Event
 from pixsim7_backend.infrastructure.database.engine import Database
+from pixsim7_backend.infrastructure.database.repositories.event import EventRepository
 from pixsim7_backend.infrastructure.events import feed as feed_module
 from pixsim7_backend.infrastructure.events.bus import EventBus, event_bus
 from pixsim7_backend.infrastructure.events.feed import EventFeed, FeedItem
@@ -158,6 +159,31 @@ async def test_hundreds_of_parallel_writers_lose_nothing(
     await asyncio.gather(*(tell(container.database, user, number) for number in range(200)))
     await recorder.wait_for_type("user:updated", 200)
     assert sorted(_numbers(recorder)) == list(range(200))
+
+
+async def test_the_order_is_that_of_numbers_also_where_they_grow_a_digit(
+    container: Container, make: Factory
+) -> None:
+    """By their texts 100 comes before 99: events of 100 would be told twice, those of 99 never."""
+    user = await make.user()
+    async with container.database.transaction() as tx:
+        await tx.session.execute(text("DELETE FROM events"))
+        for xid in (101, 99, 100, 98):
+            await tx.session.execute(
+                text(
+                    "INSERT INTO events (xid, type, user_id, data)"
+                    " VALUES (CAST(:xid AS text)::xid8, 'user:updated', :user_id, '{}')"
+                ),
+                {"xid": str(xid), "user_id": user.id},
+            )
+    position, told = "0-0", []
+    async with container.database.transaction() as tx:
+        repository = EventRepository(tx.session)
+        assert str(await repository.oldest()).startswith("98-")
+        while events := await repository.read_after(position, 2):
+            position = events[-1].position
+            told += [event.position.split("-")[0] for event in events]
+    assert told == ["98", "99", "100", "101"]
 
 
 @pytest.mark.parametrize(

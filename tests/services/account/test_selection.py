@@ -84,7 +84,7 @@ async def test_the_reason_is_the_one_nearest_to_being_lifted(lab: Lab) -> None:
     await lab.services.accounts.reserve_account(busy.id)
     with pytest.raises(NoAccountAvailable) as raised:
         await lab.services.accounts.select_account("pixverse", user.id, 20)
-    assert raised.value.detail == "All 1 slots are in use."
+    assert raised.value.detail == "Every slot of the account is in use."
 
 
 async def test_fifty_in_parallel_on_five_slots(lab: Lab) -> None:

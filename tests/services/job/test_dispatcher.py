@@ -160,9 +160,9 @@ async def test_whoever_waits_is_woken_when_a_slot_comes_free(lab: Lab) -> None:
     await lab.make.pixverse_account(max_concurrent_jobs=1)
     first, second = await many(lab, user, 2)
     await lab.sent(first)
-    assert (await lab.job(second)).waiting_reason == "All 1 slots are in use."
+    assert (await lab.job(second)).waiting_reason == "Every slot of the account is in use."
     await dispatch(lab)
-    assert (await lab.job(second)).waiting_reason == "All 1 slots are in use."
+    assert (await lab.job(second)).waiting_reason == "Every slot of the account is in use."
     assert (await lab.events(second)).count("job:waiting") == 1, "told once, not at every look"
     await lab.sql("DELETE FROM pgqueuer")
     await lab.polled()

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from pixsim7_backend.domain import AccountStatus, JobStatus, SubmissionState
-from tests.services.conftest import SUBMIT, Lab
+from pixsim7_backend.domain.job import JobStateConflict
+from pixsim7_backend.domain.user import QuotaExceeded
+from pixsim7_backend.services.provider.provider_service import SubmissionRefused
+from tests.services.conftest import SUBMIT, Lab, together
 
 S, A = SubmissionState, AccountStatus
 
@@ -168,12 +171,46 @@ async def test_a_call_by_hand_that_failed_leaves_nothing_behind(lab: Lab) -> Non
     with pytest.raises(Exception, match="could not be reached"):
         await providers.execute_job(job, unreachable, job.params)
     assert await lab.reservations() == []
+    waiting = await lab.job(job)
+    assert (waiting.status, waiting.open_submission_id) == (JobStatus.PENDING, None)
     await lab.sql("UPDATE provider_accounts SET base_url = :url", url=lab.simulator.pixverse_url)
     submission = await providers.execute_job(job, account, job.params)
     assert (submission.state, submission.attempt) == (S.ACCEPTED, 3)
     with pytest.raises(Exception, match="under way"):
         await providers.execute_job(job, account, job.params)
     assert await lab.charges() == 1
+
+
+async def test_a_job_refused_by_hand_waits_in_line_again(lab: Lab) -> None:
+    user = await lab.make.user()
+    account = await lab.make.pixverse_account()
+    job = await lab.make.job(user)
+    await lab.simulator.fault({"kind": "refuse", "err_code": 400017}, endpoint=SUBMIT, times=1)
+    with pytest.raises(SubmissionRefused):
+        await lab.services.providers.execute_job(job, account, job.params)
+    assert (await lab.services.dispatcher.explain(job.id, user)).reason_code == "in_line"
+    assert (await lab.completed(job)).status is JobStatus.COMPLETED
+    assert await lab.charges() == 1
+
+
+async def test_a_call_by_hand_keeps_to_what_a_person_may_run_at_once(lab: Lab) -> None:
+    user = await lab.make.user(max_concurrent_jobs=2)
+    account = await lab.make.pixverse_account(max_concurrent_jobs=5)
+    waiting = [await lab.make.job(user) for _ in range(5)]
+    await lab.services.providers.execute_job(waiting[0], account, waiting[0].params)
+    ends = await together(
+        [
+            lab.services.dispatcher.dispatch("pixverse"),
+            *(lab.services.providers.execute_job(job, account, job.params) for job in waiting[1:]),
+        ]
+    )
+    holding = "SELECT count(*) FROM provider_submissions WHERE state IN ('reserved', 'accepted')"
+    assert await lab.scalar(holding) == 2
+    refused = [end for end in ends if isinstance(end, BaseException)]
+    assert {type(end) for end in refused} <= {QuotaExceeded, JobStateConflict}
+    assert len(refused) >= 3
+    left = await lab.scalar("SELECT count(*) FROM jobs WHERE open_submission_id IS NULL")
+    assert left == 3
 
 
 async def test_a_cancelled_job_is_not_executed(lab: Lab) -> None:

@@ -1,5 +1,7 @@
 """Media as inputs: uploaded once, used where they live, and never another person's."""
 
+import asyncio
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -7,7 +9,9 @@ import pytest
 from PIL import Image
 
 from pixsim7_backend.domain import Asset, JobStatus, SubmissionState, User
+from pixsim7_backend.domain.asset import AssetNotReady
 from pixsim7_backend.domain.job import InvalidJob
+from tests.conftest import eventually
 from tests.services.asset.support import in_chunks
 from tests.services.conftest import Lab
 
@@ -36,6 +40,42 @@ async def test_an_input_is_uploaded_once_per_account(lab: Lab) -> None:
     asset = await lab.asset((await lab.job(job)).asset_id, user)
     lineage = await lab.services.assets.get_lineage(asset.id, user)
     assert [(link.parent_id, link.role) for link in lineage.links] == [(image.id, "image")]
+
+
+async def test_an_upload_that_the_vendor_has_dropped_is_uploaded_again(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    params = image_params(image)
+    await lab.completed(await lab.make.job(user, operation_type="image_to_video", params=params))
+    await lab.sql("UPDATE provider_uploads SET reference = '999999999'")
+    job = await lab.make.job(user, operation_type="image_to_video", params=params)
+    refused = await lab.sent(job)
+    assert (refused.state, refused.error_code) == (SubmissionState.REJECTED, "400032")
+    assert await lab.reservations() == []
+    waiting = await lab.job(job)
+    assert (waiting.status, waiting.open_submission_id) == (JobStatus.PENDING, None)
+    await lab.sql("UPDATE jobs SET available_at = now()")
+    assert (await lab.completed(job)).status is JobStatus.COMPLETED
+    assert len(await lab.simulator.requests(endpoint=IMAGE_UPLOAD)) == 2
+    assert await lab.charges() == 2, "one for each job"
+
+
+async def test_an_upload_that_is_refused_while_fresh_fails_the_job(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    params = image_params(image)
+    await lab.completed(await lab.make.job(user, operation_type="image_to_video", params=params))
+    refuse = {"kind": "refuse", "err_code": 400032}
+    await lab.simulator.fault(refuse, endpoint="pixverse.video.image", times=2)
+    job = await lab.make.job(user, operation_type="image_to_video", params=params)
+    for _ in range(2):
+        await lab.sql("UPDATE jobs SET available_at = now()")
+        await lab.sent(job)
+    failed = await lab.job(job)
+    assert (failed.status, failed.error_code) == (JobStatus.FAILED, "provider_rejected")
+    assert len(await lab.services.providers.get_job_submissions(job.id)) == 2
 
 
 async def test_an_upload_that_fails_costs_nothing_and_is_tried_again(lab: Lab) -> None:
@@ -79,6 +119,78 @@ async def test_an_input_that_is_used_cannot_be_deleted_until_the_job_ends(lab: L
         await lab.services.assets.delete_asset(image.id, user)
     await lab.completed(job)
     await lab.services.assets.delete_asset(image.id, user)
+
+
+async def some_lock_is_waited_for(lab: Lab) -> bool:
+    return bool(await lab.scalar("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+
+async def test_what_a_job_is_about_to_use_cannot_go_meanwhile(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    params = image_params(image)
+    async with lab.container.database.transaction():
+        await lab.make.job(user, operation_type="image_to_video", params=params)
+        trashing = asyncio.create_task(lab.services.assets.trash_asset(image.id, user))
+        await eventually(partial(some_lock_is_waited_for, lab))
+    with pytest.raises(AssetNotReady, match="uses this asset"):
+        await trashing
+    assert (await lab.asset(image.id, user)).trashed_at is None
+
+
+@pytest.mark.parametrize("goes", ["to the trash", "for good"])
+async def test_a_job_is_not_accepted_on_what_is_just_going(lab: Lab, goes: str) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    assets = lab.services.assets
+    async with lab.container.database.transaction():
+        if goes == "for good":
+            await assets.delete_asset(image.id, user)
+        else:
+            await assets.trash_asset(image.id, user)
+        making = asyncio.create_task(
+            lab.make.job(user, operation_type="image_to_video", params=image_params(image))
+        )
+        await eventually(partial(some_lock_is_waited_for, lab))
+    with pytest.raises(InvalidJob) as raised:
+        await making
+    (problem,) = raised.value.fields
+    assert problem.field == "params.image"
+    assert await lab.scalar("SELECT count(*) FROM jobs") == 0
+    assert (await lab.services.users.get_user(user.id)).jobs_today == 0
+
+
+async def test_a_retry_needs_its_inputs(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    image = await picture(lab, user)
+    job = await lab.make.job(user, operation_type="image_to_video", params=image_params(image))
+    await lab.services.jobs.cancel_job(job.id, user)
+    await lab.services.assets.trash_asset(image.id, user)
+    with pytest.raises(InvalidJob) as raised:
+        await lab.services.jobs.retry_job(job.id, user)
+    assert raised.value.fields[0].message == "is in the trash; restore it first"
+    await lab.services.assets.restore_asset(image.id, user)
+    await lab.services.jobs.retry_job(job.id, user)
+    with pytest.raises(AssetNotReady):
+        await lab.services.assets.delete_asset(image.id, user)
+
+
+async def test_an_asset_has_one_spelling_by_which_its_use_is_found(lab: Lab) -> None:
+    user = await lab.make.user()
+    image = await picture(lab, user)
+    text = str(image.id)
+    for odd in (image.id.hex, "{" + text + "}", f"urn:uuid:{text}", "-".join(image.id.hex)):
+        with pytest.raises(InvalidJob):
+            await lab.make.job(
+                user, operation_type="image_to_video", params=image_params(image) | {"image": odd}
+            )
+    upper = image_params(image) | {"image": text.upper()}
+    await lab.make.job(user, operation_type="image_to_video", params=upper)
+    with pytest.raises(AssetNotReady):
+        await lab.services.assets.delete_asset(image.id, user)
 
 
 async def test_a_film_is_extended_on_the_account_that_made_it(lab: Lab) -> None:

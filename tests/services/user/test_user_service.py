@@ -19,6 +19,7 @@ from tests.services.conftest import Lab, together
         ({"username": "x"}, "username"),
         ({"username": "has space"}, "username"),
         ({"password": "too short"}, "password"),
+        ({"password": "ü" * 11}, "password"),
         ({"password": "x" * 1025}, "password"),
         ({"role": "king"}, "role"),
         ({"max_daily_jobs": -1}, "max_daily_jobs"),
@@ -36,6 +37,15 @@ async def test_each_wrong_field_is_named(lab: Lab, changed: dict[str, Any], fiel
         await lab.services.users.create_user(**values | changed)
     assert [problem.field for problem in raised.value.fields] == [field]
     assert await lab.scalar("SELECT count(*) FROM users") == 0
+
+
+@pytest.mark.parametrize("password", ["ü" * 12, "🎬" * 1024])
+async def test_a_password_is_measured_in_characters(lab: Lab, password: str) -> None:
+    user = await lab.services.users.create_user("a@example.com", "someone", password, "user")
+    assert (await lab.services.auth.login("someone", password))[0].id == user.id
+    with pytest.raises(InvalidInput) as refused:
+        await lab.services.users.set_password(user.id, password[:11])
+    assert refused.value.fields[0].allowed == "12 to 1024 characters"
 
 
 async def test_all_wrong_fields_are_named_at_once(lab: Lab) -> None:

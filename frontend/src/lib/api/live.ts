@@ -16,16 +16,21 @@ export function staleKeys(type: string): (readonly string[])[] {
 	switch (type) {
 		case 'job:created':
 		case 'job:started':
+			return [KEYS.jobCounts, KEYS.usage];
 		case 'job:completed':
 		case 'job:failed':
 		case 'job:cancelled':
-			return [KEYS.jobCounts, KEYS.usage];
+			return [KEYS.jobCounts, KEYS.usage, KEYS.accounts];
+		case 'account:selected':
+		case 'account:credits':
+			return [KEYS.accounts];
 		case 'account:created':
 		case 'account:updated':
 		case 'account:status':
 		case 'account:deleted':
-			return [KEYS.operations];
+			return [KEYS.accounts, KEYS.operations];
 	}
+	if (type.startsWith('webhook:')) return [KEYS.webhooks];
 	return type.startsWith('workspace:') ? [KEYS.workspaces] : [];
 }
 

@@ -9,7 +9,14 @@ export const KEYS = {
 	workspaces: ['workspaces'],
 	accounts: ['accounts'],
 	operations: ['operations'],
-	usage: ['usage']
+	usage: ['usage'],
+	views: ['views']
+	providers: ['providers'],
+	users: ['users'],
+	sessions: ['sessions'],
+	tokens: ['tokens'],
+	webhooks: ['webhooks'],
+	admin: ['admin']
 } as const;
 
 export const jobCountsQuery = () =>
@@ -28,4 +35,15 @@ export const workspacesQuery = () =>
 	queryOptions({
 		queryKey: KEYS.workspaces,
 		queryFn: ({ signal }) => ok(api.GET('/api/v1/workspaces', { signal }))
+	});
+
+export const viewsQuery = () =>
+	queryOptions({
+		queryKey: KEYS.views,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/views', { signal }))
+/** Providers and the fields of their credentials: settled as long as the server runs. */
+export const providersQuery = () =>
+	queryOptions({
+		queryKey: KEYS.providers,
+		queryFn: ({ signal }) => ok(api.GET('/api/v1/providers', { signal }))
 	});

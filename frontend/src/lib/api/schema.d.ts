@@ -4452,7 +4452,7 @@ export interface components {
          * UserCreate
          * @example {
          *       "email": "ada@example.com",
-         *       "password": "at least twelve bytes",
+         *       "password": "at least twelve characters",
          *       "quotas": {
          *         "max_daily_jobs": 200
          *       },

@@ -235,8 +235,20 @@ class GalleryRepository:
         )
         return {row[0]: row[1] for row in await self._session.execute(statement)}
 
+    async def hold(self, asset_ids: Sequence[UUID], user_id: UUID) -> set[UUID]:
+        """The person's among these that are not in the trash, shared with others who hold them
+        and closed to `lock`, in its order."""
+        statement = (
+            select(Asset.id)
+            .where(_among(asset_ids), Asset.user_id == user_id, is_trashed(False))
+            .order_by(Asset.id)
+            .with_for_update(read=True)
+        )
+        return set(await self._session.scalars(statement))
+
     async def list_in_use(self, user_id: UUID) -> set[UUID]:
-        """Every id that an unfinished job of the person names."""
+        """Every id that an unfinished job of the person names. Asked once the assets are locked,
+        it misses none: whoever accepts a job holds its inputs."""
         statement = text(
             "SELECT DISTINCT CAST(found[1] AS uuid) FROM jobs, regexp_matches(lower(params::text),"
             " '[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}', 'g') AS found"

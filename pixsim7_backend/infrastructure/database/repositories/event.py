@@ -9,14 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from pixsim7_backend.domain.event import CommittedEvent, Event
 
-# Only transactions older than every open one: nothing can still appear before them.
+# Only transactions older than every open one: nothing can still appear before them. The order names
+# its table, for a bare `xid` is the text beside it, by which 1000 comes before 999.
 _READ = """
     SELECT xid::text AS xid, id, type, user_id, job_id, asset_id, account_id, data, created_at
     FROM events
     WHERE (xid, id) > (CAST(CAST(:xid AS text) AS xid8), :id)
       AND xid < pg_snapshot_xmin(pg_current_snapshot())
       {owner}
-    ORDER BY xid, id
+    ORDER BY events.xid, events.id
     LIMIT :limit
 """
 _ALL = text(_READ.format(owner=""))
@@ -64,7 +65,7 @@ class EventRepository:
         """The position of the oldest event that is kept."""
         row = (
             await self._session.execute(
-                text("SELECT xid::text, id FROM events ORDER BY xid, id LIMIT 1")
+                text("SELECT xid::text, id FROM events ORDER BY events.xid, events.id LIMIT 1")
             )
         ).one_or_none()
         return None if row is None else f"{row[0]}-{row[1]}"

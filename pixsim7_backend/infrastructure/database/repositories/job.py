@@ -354,6 +354,14 @@ class JobRepository:
             {"jobs": [pair[0] for pair in pairs], "submissions": [pair[1] for pair in pairs]},
         )
 
+    async def close_submission(self, job_id: UUID, submission_id: UUID) -> None:
+        """The attempt is over, and the job waits again unless it goes on with another."""
+        await self.update(
+            job_id,
+            Job.open_submission_id == submission_id,
+            open_submission_id=None,
+        )
+
     async def return_to_line(self, job_id: UUID, delay_s: float, reason: str) -> Job | None:
         """The attempt is closed; the job waits again, after a pause."""
         return await self.update(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Float, exists, func, or_, select, text, update
+from sqlalchemy import Float, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -360,5 +360,12 @@ class SubmissionRepository:
             row.on_conflict_do_update(
                 index_elements=["account_id", "sha256"],
                 set_={"reference": reference, "expires_at": expires_at, "created_at": func.now()},
+            )
+        )
+
+    async def forget_uploads(self, account_id: UUID, references: Sequence[str]) -> None:
+        await self._session.execute(
+            delete(ProviderUpload).where(
+                ProviderUpload.account_id == account_id, ProviderUpload.reference.in_(references)
             )
         )
