@@ -10,7 +10,7 @@ export const KEYS = {
 	accounts: ['accounts'],
 	operations: ['operations'],
 	usage: ['usage'],
-	views: ['views']
+	views: ['views'],
 	providers: ['providers'],
 	users: ['users'],
 	sessions: ['sessions'],
@@ -41,6 +41,8 @@ export const viewsQuery = () =>
 	queryOptions({
 		queryKey: KEYS.views,
 		queryFn: ({ signal }) => ok(api.GET('/api/v1/views', { signal }))
+	});
+
 /** Providers and the fields of their credentials: settled as long as the server runs. */
 export const providersQuery = () =>
 	queryOptions({
