@@ -6,7 +6,7 @@ const DESKTOP = { width: 1440, height: 900 };
 export default defineConfig({
 	testDir: 'e2e',
 	workers: Number(process.env.E2E_WORKERS ?? 2),
-	timeout: 60_000,
+	timeout: 120_000,
 	expect: { timeout: 15_000 },
 	forbidOnly: !!process.env.CI,
 	reporter: [['list']],

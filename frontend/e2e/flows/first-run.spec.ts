@@ -30,7 +30,7 @@ fresh('from nothing to the first film', async ({ freshServer, newBrowser, provok
 
 	await expect(page.getByRole('heading', { name: 'A first film' })).toBeVisible();
 	const film = page.locator('video');
-	await expect(film).toBeVisible({ timeout: 45_000 });
+	await expect(film).toBeVisible({ timeout: 90_000 });
 	await expect
 		.poll(() => film.evaluate((video: HTMLVideoElement) => video.currentTime))
 		.toBeGreaterThan(0);

@@ -8,7 +8,7 @@ test('a second person sees nothing of the first', async ({ page, newPerson, prov
 	await signIn(page, second);
 
 	await page.goto('/create');
-	await expect(page.getByRole('heading', { name: 'Make something' })).toBeVisible();
+	await expect(page.getByText('Make something')).toBeVisible();
 	await page.goto('/gallery');
 	await expect(page.getByText('Nothing made yet')).toBeVisible();
 	await page.goto('/queue?state=done');

@@ -4,11 +4,14 @@ test('with the keyboard alone: make, browse, delete', async ({ page, me }) => {
 	await me.api.films(['an older film']);
 	await page.goto('/create');
 	await expect(page.getByRole('textbox', { name: 'Prompt' })).toBeVisible();
-	await page.keyboard.press('/');
+	await expect(page.getByRole('link', { name: /an older film/ })).toBeVisible();
+	await page.keyboard.press('r');
+	await expect(page.getByRole('textbox', { name: 'Prompt' })).toHaveValue('an older film');
+	await page.keyboard.press('Control+a');
 	await page.keyboard.type('a paper boat');
 	await page.keyboard.press('Control+Enter');
 	await expect(page.getByRole('link', { name: /^Film, .*a paper boat/ })).toBeVisible({
-		timeout: 45_000
+		timeout: 90_000
 	});
 
 	await page.keyboard.press('Escape');

@@ -8,7 +8,7 @@ test('two tabs say the same', async ({ page, context, me }) => {
 	await second.getByRole('textbox', { name: 'Prompt' }).waitFor();
 	await me.api.makeFilm('seen in both tabs');
 	await expect(page.getByRole('link', { name: 'seen in both tabs' })).toBeVisible({
-		timeout: 45_000
+		timeout: 90_000
 	});
 	await expect(second.getByRole('link', { name: /seen in both tabs/ })).toBeVisible();
 
@@ -16,7 +16,7 @@ test('two tabs say the same', async ({ page, context, me }) => {
 	await page.close();
 	await me.api.makeFilm('seen by the one that is left');
 	await expect(second.getByRole('link', { name: /seen by the one that is left/ })).toBeVisible({
-		timeout: 45_000
+		timeout: 90_000
 	});
 });
 
@@ -77,6 +77,6 @@ own('the server goes and comes back', async ({ ownServer, newBrowser, provoked }
 	await expect(page.getByRole('textbox', { name: 'Prompt' })).toHaveValue('written before it went');
 	await admin.makeFilm('made after it came back');
 	await expect(page.getByRole('link', { name: /made after it came back/ })).toBeVisible({
-		timeout: 45_000
+		timeout: 90_000
 	});
 });

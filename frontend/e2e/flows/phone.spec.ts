@@ -5,11 +5,11 @@ test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true
 test('on a phone: make, look, and nothing wider than the screen', async ({ page, me }) => {
 	await me.api.films(['small waves']);
 	await page.goto('/create');
-	await page.getByRole('textbox', { name: 'Prompt' }).tap();
+	await page.getByRole('button', { name: 'Reuse' }).tap();
 	await page.getByRole('textbox', { name: 'Prompt' }).fill('large waves');
 	await page.getByRole('button', { name: 'Generate', exact: true }).tap();
 	await expect(page.getByRole('link', { name: /^Film, .*large waves/ })).toBeVisible({
-		timeout: 45_000
+		timeout: 90_000
 	});
 
 	const tabs = page.getByRole('navigation', { name: 'Main' });

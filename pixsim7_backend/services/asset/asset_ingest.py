@@ -264,21 +264,23 @@ class AssetIngest:
         rows = [_file_row(*pair) for pair in zip(files, blobs, strict=True)]
         async with self._db.transaction() as tx:
             assets = AssetRepository(tx.session)
-            await assets.replace_files(asset_id, rows)
+            # First, as it locks the asset: of two at once, the later one replaces the files.
             updated = await assets.update(
                 asset_id,
                 thumbhash=made.thumbhash,
                 colour=made.colour,
                 derived_at=datetime.now(UTC),
             )
-            if updated is not None:
-                tx.publish(
-                    "asset:derived",
-                    user_id=updated.user_id,
-                    job_id=updated.job_id,
-                    asset_id=asset_id,
-                    data={"files": sorted(row["kind"] for row in rows)},
-                )
+            if updated is None:
+                return
+            await assets.replace_files(asset_id, rows)
+            tx.publish(
+                "asset:derived",
+                user_id=updated.user_id,
+                job_id=updated.job_id,
+                asset_id=asset_id,
+                data={"files": sorted(row["kind"] for row in rows)},
+            )
 
     # --- upkeep ---
 
