@@ -11,6 +11,7 @@ const fresh = test.extend<{ freshServer: Server }>({
 });
 
 fresh('from nothing to the first film', async ({ freshServer, newBrowser, provoked }) => {
+	fresh.setTimeout(300_000);
 	provoked.push(/422 .*auth\/setup/);
 	const page = await newBrowser({ baseURL: freshServer.url });
 	await page.goto('/');
@@ -30,7 +31,7 @@ fresh('from nothing to the first film', async ({ freshServer, newBrowser, provok
 
 	await expect(page.getByRole('heading', { name: 'A first film' })).toBeVisible();
 	const film = page.locator('video');
-	await expect(film).toBeVisible({ timeout: 90_000 });
+	await expect(film).toBeVisible({ timeout: 240_000 });
 	await expect
 		.poll(() => film.evaluate((video: HTMLVideoElement) => video.currentTime))
 		.toBeGreaterThan(0);

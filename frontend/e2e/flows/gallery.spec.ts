@@ -1,7 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import type { Locator, Page } from '@playwright/test';
 import { colouredPng } from '../fixtures/png.ts';
-import { expect, test, type Person } from '../fixtures/test.ts';
+import { expect, signIn, test as base, type Person } from '../fixtures/test.ts';
+
+/** More than fits on a screen, made once for all tests here. */
+const MANY = 400;
+const test = base.extend<object, { collector: Person }>({
+	collector: [
+		async ({ newPerson, server }, use) => {
+			const collector = await newPerson();
+			await server.seed(collector.email, MANY);
+			await use(collector);
+		},
+		{ scope: 'worker', timeout: 120_000 }
+	]
+});
 
 /** A library of pictures, the first named first. */
 async function fill(me: Person, names: string[]): Promise<string[]> {
@@ -86,9 +99,9 @@ test('deleting, and taking it back', async ({ page, me }) => {
 	await expect(tile(page, 'goner')).toBeVisible();
 });
 
-test('a range, then all of them, moved to a workspace', async ({ page, me, server }) => {
-	await server.seed(me.email, 400);
-	const workspace = await me.api.post<{ id: string }>('/workspaces', { name: 'Moon trip' });
+test('a range, then all of them, moved to a workspace', async ({ page, collector }) => {
+	await signIn(page, collector);
+	const workspace = await collector.api.post<{ id: string }>('/workspaces', { name: 'Moon trip' });
 	await page.goto('/gallery');
 	const tiles = page.getByRole('list', { name: 'Library' }).getByRole('link');
 	await tiles.nth(1).hover();
@@ -96,19 +109,21 @@ test('a range, then all of them, moved to a workspace', async ({ page, me, serve
 	await tiles.nth(4).click({ modifiers: ['Shift'] });
 	await expect(selection(page).getByText('4 selected')).toBeVisible();
 
-	await selection(page).getByRole('button', { name: 'Select all 400' }).click();
-	await expect(selection(page).getByText('400 selected')).toBeVisible();
+	await selection(page)
+		.getByRole('button', { name: `Select all ${MANY}` })
+		.click();
+	await expect(selection(page).getByText(`${MANY} selected`)).toBeVisible();
 	await selection(page).getByRole('button', { name: 'Move to' }).click();
 	await page.getByRole('dialog').getByRole('button', { name: 'Moon trip' }).click();
-	await expect(page.getByText('400 items moved to Moon trip')).toBeVisible();
-	const { total } = await me.api.get<{ total: number }>(
+	await expect(page.getByText(`${MANY} items moved to Moon trip`)).toBeVisible();
+	const { total } = await collector.api.get<{ total: number }>(
 		`/assets/facets?workspace_id=${workspace.id}`
 	);
-	expect(total).toBe(400);
+	expect(total).toBe(MANY);
 });
 
-test('Back returns to the same place', async ({ page, me, server }) => {
-	await server.seed(me.email, 400);
+test('Back returns to the same place', async ({ page, collector }) => {
+	await signIn(page, collector);
 	await page.goto('/gallery');
 	const list = page.getByRole('list', { name: 'Library' });
 	await expect(list.getByRole('link').first()).toBeVisible();

@@ -35,27 +35,40 @@ test('the theme that is chosen stays', async ({ page, me }) => {
 	await expect(page.locator('html')).toHaveAttribute('data-theme', 'light');
 });
 
-test('an administrator adds a person and sets a quota', async ({ page, newPerson, newBrowser }) => {
+test('an administrator adds a person and sets what they may use', async ({
+	page,
+	newPerson,
+	newBrowser
+}) => {
 	const admin = await newPerson({ role: 'admin' });
+	const name = `n${admin.username}`;
 	await signIn(page, admin);
 	await page.goto('/admin/users');
 	await page.getByRole('button', { name: 'Add person' }).first().click();
-	const form = page.getByRole('dialog');
-	const name = `n${admin.username}`;
-	await form.getByLabel('User name').fill(name);
-	await form.getByLabel('Email').fill(`${name}@example.com`);
-	await form.getByLabel('Password').fill(PASSWORD);
-	await form.getByRole('button', { name: /^Add/ }).click();
-	await expect(form).toBeHidden();
-	await page
-		.getByRole('searchbox')
-		.or(page.getByPlaceholder(/search/i))
-		.first()
-		.fill(name);
-	await expect(page.getByText(`${name}@example.com`)).toBeVisible();
+	const adding = page.getByRole('dialog', { name: 'Add person' });
+	await adding.getByLabel('User name').fill(name);
+	await adding.getByLabel('Email').fill(`${name}@example.com`);
+	await adding.getByRole('button', { name: 'Add person' }).click();
+	const password = await page.getByRole('textbox', { name: 'One-time password' }).inputValue();
+	await page.getByRole('button', { name: 'I have kept it' }).click();
+
+	await page.getByRole('searchbox', { name: 'Search people' }).fill(name);
+	await page.getByRole('button', { name: `More for ${name}` }).click();
+	await page.getByRole('menuitem', { name: 'Edit' }).click();
+	const editing = page.getByRole('dialog');
+	await editing.getByLabel('Jobs a day').fill('3');
+	await editing.getByRole('button', { name: 'Save' }).click();
+	await expect(editing).toBeHidden();
 
 	const theirs = await newBrowser();
-	await signIn(theirs, { email: `${name}@example.com`, password: PASSWORD });
-	await theirs.goto('/create');
+	await theirs.goto('/sign-in');
+	await theirs.getByLabel('Email or user name').fill(name);
+	await theirs.getByLabel('Password').fill(password);
+	await theirs.keyboard.press('Enter');
+	await theirs.getByLabel('One-time password').fill(password);
+	await theirs.getByLabel('New password').fill(PASSWORD);
+	await theirs.keyboard.press('Enter');
 	await expect(theirs.getByRole('textbox', { name: 'Prompt' })).toBeVisible();
+	await theirs.goto('/settings/profile');
+	await expect(theirs.getByRole('main')).toContainText(/0 of 3|3 (left|jobs)/);
 });
