@@ -141,7 +141,7 @@ test('Back returns to the same place', async ({ page, collector }) => {
 	await expect(page.getByRole('dialog')).toBeHidden();
 	expect(Math.abs((await topOf(page)) - place)).toBeLessThan(8);
 
-	await page.goto('/queue');
+	await page.getByRole('link', { name: 'Queue' }).click();
 	await expect(page.getByRole('heading', { name: 'Queue' })).toBeVisible();
 	await page.goBack();
 	await expect.poll(async () => Math.abs((await topOf(page)) - place)).toBeLessThan(8);
