@@ -1,6 +1,7 @@
 """What happened, in the order in which it was committed."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,6 +63,13 @@ class CommittedEvent:
     data: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
 
+    def for_reader(self, reader_id: UUID) -> "CommittedEvent":
+        """The event as this person may see it: of others, what they named and tagged is left out,
+        as it is in lists of their jobs."""
+        if self.user_id in (None, reader_id):
+            return self
+        return replace(self, data=_without_words(self.data))
+
     def public(self) -> dict[str, Any]:
         """What clients see of it, in streams and webhooks alike."""
         return {
@@ -74,6 +82,17 @@ class CommittedEvent:
             "created_at": None if self.created_at is None else self.created_at.isoformat(),
             "data": self.data,
         }
+
+
+_WORDS = frozenset({"name", "value"})
+"""Of an event's data and of the job in it: what a person wrote."""
+
+
+def _without_words(data: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in data.items() if key not in _WORDS}
+    if isinstance(job := kept.get("job"), dict):
+        kept["job"] = {key: value for key, value in job.items() if key not in _WORDS}
+    return kept
 
 
 EVENT_TYPES = {

@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from pixsim7_backend.bootstrap.container import Container
+from pixsim7_backend.domain.vocabulary import ErrorKind
 from pixsim7_backend.main import PUBLIC, UnguardedRoute, create_app, require_guards
 from tests.api.conftest import People, Person, problem
 from tests.api.test_problems import job, picture
@@ -178,7 +180,7 @@ async def test_no_answer_ever_holds_a_credential(app: FastAPI, bob: Person, admi
 
 
 async def test_shared_accounts_show_little_to_those_who_only_use_them(
-    ada: Person, bob: Person
+    ada: Person, bob: Person, container: Container
 ) -> None:
     owned = await _things_of(bob)
     url = f"/api/v1/accounts/{owned.ids['account_id']}"
@@ -191,6 +193,19 @@ async def test_shared_accounts_show_little_to_those_who_only_use_them(
     problem(await ada.client.patch(url, json={"name": "mine"}), 403, "forbidden")
     problem(await ada.client.delete(url), 403, "forbidden")
     problem(await ada.client.post(f"{url}/credits", json={"credits": 1}), 403, "forbidden")
+    await container.services.accounts.record_failure(
+        UUID(owned.ids["account_id"]), "The provider says: key ending in 1234.", kind=ErrorKind.AUTH
+    )
+    made = await ada.client.post("/api/v1/jobs", json=job(provider_id="pixverse"))
+    told = [
+        (await ada.client.get(url)).text,
+        (await ada.client.get("/api/v1/accounts")).text,
+        (await ada.client.get(f"/api/v1/jobs/{made.json()['id']}/explain")).text,
+        (await ada.client.post("/api/v1/jobs/estimate", json=job(provider_id="pixverse"))).text,
+    ]
+    assert all("Its owner has to look at it." in text for text in told)
+    assert not any("1234" in text for text in told)
+    assert "1234" in (await bob.client.get(url)).text
     await bob.client.delete(f"{url}/grants/{ada.user.id}")
     problem(await ada.client.get(url), 404, "account_not_found")
 

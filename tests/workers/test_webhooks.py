@@ -79,9 +79,13 @@ async def test_a_kill_in_the_middle_of_many(lab: Lab, receiver: Receiver) -> Non
     await history(lab, receiver, user)
     await lab.check([account])
     first = [found[0].message["data"] for found in receiver.by_id().values()]
-    for job in jobs:
-        story = [data["type"] for data in first if data["job_id"] == str(job.id)]
-        assert story.index("job:created") < story.index("job:completed"), story
+    stories = [[data["type"] for data in first if data["job_id"] == str(job.id)] for job in jobs]
+    # The one submission that was on the wire at the kill may end with a person.
+    doubtful = [story for story in stories if "job:attention" in story]
+    assert len(doubtful) <= 1, doubtful
+    for story in stories:
+        end = "job:attention" if story in doubtful else "job:completed"
+        assert story.index("job:created") < story.index(end), story
 
 
 async def test_dead_receivers_hold_up_neither_jobs_nor_the_living(

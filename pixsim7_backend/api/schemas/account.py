@@ -13,7 +13,7 @@ from pixsim7_backend.domain.user import User
 from pixsim7_backend.domain.vocabulary import AccountStatus, ErrorKind, UserRole
 from pixsim7_backend.infrastructure.database.repositories.account import AccountDay, AccountLoad
 from pixsim7_backend.services.account.account_selector import Pool
-from pixsim7_backend.services.account.account_state import AccountState, period_of, state_of
+from pixsim7_backend.services.account.account_state import period_of, state_of
 
 Credentials = Annotated[
     dict[str, Annotated[SecretStr, Field(max_length=8192)]],
@@ -149,9 +149,9 @@ class AccountRead(Out):
         """What this person may see of it; the sealed credentials are not read at all."""
         account = load.account
         week = period_of(days[-7:])
-        state = state_of(load, week)
         mine = account.user_id == user.id
         may_edit = mine or user.role is UserRole.ADMIN
+        state = state_of(load, week, may_edit=may_edit)
         return cls(
             id=account.id,
             provider_id=account.provider_id,
@@ -164,9 +164,7 @@ class AccountRead(Out):
             has_credentials=account.credentials_version > 0
             and account.credentials_sealed is not None,
             credentials_hint=account.credentials_hint if may_edit else "",
-            state=AccountStateRead.model_validate(
-                state if may_edit or state.code != "attention" else _REDACTED
-            ),
+            state=AccountStateRead.model_validate(state),
             week=AccountPeriodRead.model_validate(week),
             days=[AccountDayRead.model_validate(day) for day in days] if may_edit else [],
             status=account.status,
@@ -190,9 +188,6 @@ class AccountRead(Out):
             created_at=account.created_at,
             updated_at=account.updated_at,
         )
-
-
-_REDACTED = AccountState("attention", "Its owner has to look at it.")
 
 
 class AccountDetail(AccountRead):

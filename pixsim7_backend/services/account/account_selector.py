@@ -102,6 +102,9 @@ def shown(credits: Decimal) -> str:
     return f"{credits.normalize():f}"
 
 
+OWNER_HAS_TO_LOOK = "Its owner has to look at it."
+
+
 def first_reason(refusals: Iterable[Refusal]) -> Refusal:
     """The refusal that is nearest to being lifted: what a person waits for."""
     order = (
@@ -146,7 +149,10 @@ def _not_able(pool: Pool, load: AccountLoad, need: Need) -> Refusal | None:
         case AccountStatus.DISABLED:
             return Refusal("disabled", "It is switched off.")
         case AccountStatus.ERROR:
-            return Refusal("error", load.account.status_reason or "It needs attention.")
+            # The provider's words are for the owner: they may tell of the key.
+            mine = load.account.user_id == need.user_id
+            reason = load.account.status_reason if mine else OWNER_HAS_TO_LOOK
+            return Refusal("error", reason or "It needs attention.")
         case AccountStatus.EXHAUSTED:
             return Refusal("exhausted", "Its credits are used up.")
         case AccountStatus.ACTIVE | AccountStatus.RATE_LIMITED:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pixsim7_backend.domain.account import AccountBusy
 from pixsim7_backend.domain.vocabulary import AccountStatus
 from pixsim7_backend.infrastructure.database.repositories.account import AccountDay, AccountLoad
-from pixsim7_backend.services.account.account_selector import Pool, shown
+from pixsim7_backend.services.account.account_selector import OWNER_HAS_TO_LOOK, Pool, shown
 
 LOW_JOBS = 5
 """Credits for fewer jobs than this, at the price of the last week's, are few."""
@@ -52,14 +52,16 @@ def filled(days: Sequence[AccountDay], wanted: Sequence[date]) -> list[AccountDa
     return [known.get(day, AccountDay(day)) for day in wanted]
 
 
-def state_of(load: AccountLoad, week: AccountPeriod) -> AccountState:
-    """The one thing about the account that matters most."""
+def state_of(load: AccountLoad, week: AccountPeriod, *, may_edit: bool) -> AccountState:
+    """The one thing about the account that matters most; its reasons are for who may edit it."""
     account = load.account
+    reason = account.status_reason if may_edit else None
     match account.status:
         case AccountStatus.DISABLED:
-            return AccountState("paused", account.status_reason or "It is switched off.")
+            return AccountState("paused", reason or "It is switched off.")
         case AccountStatus.ERROR:
-            return AccountState("attention", account.status_reason or "It needs attention.")
+            unknown = "It needs attention." if may_edit else OWNER_HAS_TO_LOOK
+            return AccountState("attention", reason or unknown)
         case AccountStatus.EXHAUSTED:
             return AccountState("exhausted", "Its credits are used up.")
         case AccountStatus.ACTIVE | AccountStatus.RATE_LIMITED:

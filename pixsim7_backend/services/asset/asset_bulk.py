@@ -13,11 +13,14 @@ from pixsim7_backend.domain.asset import (
     clean_tags,
 )
 from pixsim7_backend.domain.user import User
+from pixsim7_backend.domain.vocabulary import SubmissionState, SyncStatus
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
+from pixsim7_backend.infrastructure.database.repositories.asset import AssetRepository
 from pixsim7_backend.infrastructure.database.repositories.asset_gallery import (
     GalleryRepository,
     SnapshotPage,
 )
+from pixsim7_backend.infrastructure.database.repositories.submission import SubmissionRepository
 from pixsim7_backend.infrastructure.database.repositories.user import UserRepository
 from pixsim7_backend.services.user.workspace_service import require_workspace
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
@@ -189,9 +192,26 @@ async def change_locked(
         case "trash" | "restore":
             changed = await gallery.set_trashed(wanted, action == "trash")
         case "delete":
-            changed, size = await gallery.delete(wanted)
+            deleted = await gallery.delete(wanted)
+            changed = deleted.ids
+            await _end_fetches(tx, deleted.unfetched)
             users = UserRepository(tx.session)
-            await users.take_storage(user_id, -size, -len(changed), enforce=False)
+            await users.take_storage(user_id, -deleted.size_bytes, -len(changed), enforce=False)
         case _:
             changed = await gallery.set_value(wanted, _COLUMNS[action], value)
     return changed, in_use
+
+
+async def _end_fetches(tx: Transaction, submission_ids: Collection[UUID]) -> None:
+    """Nobody waits for these results any more, so that their jobs can be tried again."""
+    assets, submissions = AssetRepository(tx.session), SubmissionRepository(tx.session)
+    for submission_id in submission_ids:
+        left = await assets.find_of_submission(submission_id)
+        if any(asset.sync_status is not SyncStatus.DOWNLOADED for asset in left):
+            continue
+        await submissions.move(
+            submission_id,
+            SubmissionState.FETCHED if left else SubmissionState.RESULT_LOST,
+            only_from=[SubmissionState.COMPLETED_REMOTE],
+            state_deadline_at=None,
+        )

@@ -264,7 +264,7 @@ class AssetIngest:
         rows = [_file_row(*pair) for pair in zip(files, blobs, strict=True)]
         async with self._db.transaction() as tx:
             assets = AssetRepository(tx.session)
-            # First, as it locks the asset: of two at once, the later one replaces the files.
+            # First the asset's own row: it serialises two derivations, and may be gone by now.
             updated = await assets.update(
                 asset_id,
                 thumbhash=made.thumbhash,

@@ -346,11 +346,12 @@ class AssetService:
             )
 
     async def get_lineage(self, asset_id: UUID, user: User) -> Lineage:
-        """What an asset was made from and what was made from it."""
+        """What an asset was made from and what was made from it, the nearest `MAX_RELATIVES` of
+        each."""
         async with self._db.transaction() as tx:
             await self._own(tx, asset_id, user)
             assets = AssetRepository(tx.session)
-            links = await assets.lineage(asset_id)
+            links = await assets.lineage(asset_id, MAX_RELATIVES)
             ids = {asset_id} | {row.child_id for row in links} | {row.parent_id for row in links}
             # Inputs are always one's own, so this hides nothing; it is the check all the same.
             found = await assets.find_many(ids, user.id)

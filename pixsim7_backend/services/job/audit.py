@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from pixsim7_backend.domain.event import EVENT_TYPES, Event
+from pixsim7_backend.domain.event import EVENT_TYPES, CommittedEvent
+from pixsim7_backend.domain.user import User
 from pixsim7_backend.infrastructure.database.engine import Database
-from pixsim7_backend.infrastructure.database.repositories.event import EventRepository
+from pixsim7_backend.infrastructure.database.repositories.event import EventRepository, committed
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
 from pixsim7_backend.shared.pagination import Page
 
@@ -16,18 +17,17 @@ class AuditService:
         self._db = database
 
     async def list_events(
-        self, cursor: str | None, limit: int, **filters: str | UUID | None
-    ) -> Page[Event]:
-        """Newest first."""
+        self, reader: User, cursor: str | None, limit: int, **filters: str | UUID | None
+    ) -> Page[CommittedEvent]:
+        """Newest first, without the words of others."""
         kind = filters.get("type")
         if kind is not None and kind not in EVENT_TYPES:
             problem = FieldProblem("type", "is not an event type", sorted(EVENT_TYPES))
             raise InvalidInput(f"There is no event type {kind!r}.", fields=[problem])
         async with self._db.transaction() as tx:
             rows = await EventRepository(tx.session).page(_position(cursor), limit + 1, filters)
-        if len(rows) <= limit:
-            return Page(rows, None)
-        return Page(rows[:limit], str(rows[limit - 1].id))
+        shown = [committed(row).for_reader(reader.id) for row in rows[:limit]]
+        return Page(shown, str(shown[-1].id) if len(rows) > limit else None)
 
 
 def _position(cursor: str | None) -> int | None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from pixsim7_backend.domain import Asset, MediaType, SubmissionState, SyncStatus, User
+from pixsim7_backend.domain import Asset, JobStatus, MediaType, SubmissionState, SyncStatus, User
 from pixsim7_backend.domain.asset import AssetNotFound, AssetNotReady, NotMedia
+from pixsim7_backend.domain.job import JobStateConflict
 from pixsim7_backend.domain.user import QuotaExceeded
 from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
 from pixsim7_backend.services.asset.asset_bulk import BulkOutcome, Selection
+from pixsim7_backend.services.asset.asset_service import MAX_RELATIVES
 from pixsim7_backend.shared.errors import InvalidInput
 from tests.services.asset.support import in_chunks, mp4, png
 from tests.services.conftest import Lab
@@ -227,6 +229,41 @@ async def test_lineage_goes_up_and_down(lab: Lab) -> None:
             (image.id, film.id),
             (film.id, longer.id),
         }
+
+
+async def test_lineage_is_bounded_and_begins_with_what_is_nearest(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.services.seed.fill(user, 2 * MAX_RELATIVES + 1, originals=1)
+    ids = [row[0] for row in await lab.sql("SELECT id FROM assets ORDER BY id")]
+    source, children, grandchildren = ids[0], ids[1 : MAX_RELATIVES + 1], ids[MAX_RELATIVES + 1 :]
+    for child, grandchild in zip(children, grandchildren, strict=True):
+        for parent_id, child_id in ((source, child), (child, grandchild)):
+            await lab.sql(
+                "INSERT INTO asset_links (parent_id, child_id, role) VALUES (:p, :c, 'image')",
+                p=parent_id,
+                c=child_id,
+            )
+    lineage = await lab.services.assets.get_lineage(source, user)
+    assert {link.child_id for link in lineage.links} == set(children)
+    assert len(lineage.assets) == 1 + MAX_RELATIVES
+
+
+async def test_a_result_deleted_before_it_was_home_does_not_stop_a_retry(lab: Lab) -> None:
+    user = await lab.make.user()
+    await lab.make.pixverse_account()
+    job = await lab.make.job(user)
+    submission = await lab.sent(job)
+    await lab.services.jobs.cancel_job(job.id, user)
+    await lab.polled()
+    (late,) = (await lab.services.assets.list_assets(user, include_after_cancel=True)).items
+    with pytest.raises(JobStateConflict, match="on its way"):
+        await lab.services.jobs.retry_job(job.id, user)
+    await lab.services.assets.delete_asset(late.id, user)
+    assert (await lab.submission(job)).state is SubmissionState.RESULT_LOST
+    await lab.services.ingest.ingest(late.id)
+    await lab.services.jobs.retry_job(job.id, user)
+    assert (await lab.completed(job)).status is JobStatus.COMPLETED
+    assert (await lab.submission(job)).id != submission.id
 
 
 async def test_another_persons_asset_is_as_unknown_as_none(lab: Lab) -> None:

@@ -1,5 +1,6 @@
 """Bringing results home: every way in which a link can disappoint."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -36,6 +37,19 @@ async def test_a_result_comes_home_whole(lab: Lab) -> None:
     kinds = await lab.events(job)
     assert kinds.index("asset:created") < kinds.index("job:completed")
     assert kinds.index("asset:downloading") < kinds.index("asset:downloaded")
+
+
+async def test_two_derivations_of_one_asset_do_not_collide(lab: Lab) -> None:
+    user, job = await finished(lab)
+    await ingest(lab, job)
+    assert job.asset_id is not None
+
+    derive = lab.services.ingest.derive
+    await asyncio.gather(*(derive(job.asset_id) for _ in range(3)))
+
+    details = await lab.services.assets.get_details(job.asset_id, user)
+    assert details.asset.derived_at is not None
+    assert {"poster", "preview"} <= set(details.files)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ async def test_a_callback_about_a_known_job_brings_the_poll_forward(lab: Lab) ->
     await account_with_webhook(lab, user)
     job = await lab.make.job(user)
     submission = await lab.sent(job)
+    await lab.sql("UPDATE provider_submissions SET next_poll_at = now() + interval '1 hour'")
     assert await lab.services.poller.poll_due() == 0
     await told(lab, submission)
     await told(lab, submission)

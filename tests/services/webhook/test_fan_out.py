@@ -71,6 +71,25 @@ async def test_what_was_promised_to_an_administrator_is_not_sent_to_who_is_none(
     assert lab.receiver.requests == []
 
 
+async def test_an_administrator_hears_of_the_work_of_others_and_not_their_words(lab: Lab) -> None:
+    ada, admin = await lab.make.user(), await lab.make.user("admin")
+    webhook, _ = await lab.webhook(admin, "job:created", is_for_everybody=True)
+    await lab.make.pixverse_account()
+    for person in (ada, admin):
+        await lab.make.job(person, name=f"Secret of {person.username}")
+
+    await lab.send(webhook)
+
+    of_ada, of_admin = [request.message["data"]["data"] for request in lab.receiver.requests]
+    assert (of_ada["status"], of_ada["job"]["status"]) == ("pending", "pending")
+    assert "Secret" not in str(of_ada)
+    assert of_admin["name"] == of_admin["job"]["name"] == f"Secret of {admin.username}"
+    shown = await lab.services.webhooks.list_deliveries(webhook.id, admin)
+    assert str(ada.username) not in str([told.event.data for told in shown.items])
+    audit = await lab.services.audit.list_events(admin, None, 50, type="job:created")
+    assert [event.data.get("name") for event in audit.items] == [of_admin["name"], None]
+
+
 async def test_a_rolled_back_event_is_not_delivered(lab: Lab) -> None:
     ada = await lab.make.user()
     await lab.webhook(ada)

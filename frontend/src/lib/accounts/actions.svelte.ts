@@ -5,7 +5,7 @@ import { KEYS } from '#lib/api/queries.ts';
 import { count, credits } from '#lib/format.ts';
 import { confirm } from '#lib/ui/confirm.svelte.ts';
 import { toastDone, toastError } from '#lib/ui/toasts.ts';
-import type { Account } from './accounts.ts';
+import { accountsQuery, type Account } from './accounts.ts';
 
 /** The accounts that are being tested. */
 export const testing = new SvelteSet<string>();
@@ -94,7 +94,7 @@ export async function removeAccount(account: Account): Promise<boolean> {
 	try {
 		await ok(api.DELETE('/api/v1/accounts/{account_id}', at(account)));
 		toastDone(`${account.name} is removed`);
-		await queryClient.invalidateQueries({ queryKey: [...KEYS.accounts, 'list'] });
+		await queryClient.invalidateQueries({ queryKey: accountsQuery().queryKey });
 		return true;
 	} catch (error) {
 		toastError(`${account.name} could not be removed`, error);

@@ -182,7 +182,7 @@ export interface paths {
         };
         /**
          * Events
-         * @description Everything that happened, newest first.
+         * @description Everything that happened, newest first; the words of others are left out.
          */
         get: operations["admin_events"];
         put?: never;

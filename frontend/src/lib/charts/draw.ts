@@ -43,7 +43,7 @@ export function draw(
 					scale: `y${index}`,
 					side: index === 0 ? (3 as const) : (1 as const),
 					grid: index === 0 ? axis.grid : { show: false },
-					size: 52,
+					size: index === 0 ? 44 : 32,
 					values: (_chart: uPlot, ticks: number[]) =>
 						ticks.map((tick) => (Number.isInteger(tick) ? tick.toLocaleString('en') : ''))
 				}))

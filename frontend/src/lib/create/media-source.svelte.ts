@@ -4,7 +4,7 @@ import { bytes } from '#lib/format.ts';
 import { toastError } from '#lib/ui/toasts.ts';
 import type { Composer } from './composer.svelte.ts';
 import type { Dropped } from './drops.ts';
-import type { MediaKind } from './media.ts';
+import type { MediaKind, PlacedSlot } from './media.ts';
 import { upload } from './upload.ts';
 
 /** Brings media into the prompt bar: from the library, from this machine, from an address. */
@@ -12,6 +12,8 @@ export class Media {
 	/** The slot whose picker is open, by name. */
 	openPicker = $state<string | null>(null);
 
+	/** The slot that is being filled from the whole library. */
+	browsed = $state.raw<PlacedSlot | null>(null);
 	/** Pictures of this machine that were just brought, by the medium's key. */
 	pictures = $state<Record<string, string | undefined>>({});
 
@@ -48,6 +50,12 @@ export class Media {
 		const slot = placed.slots.find(({ room }) => room > 0) ?? openSlot;
 		this.openPicker = slot?.name ?? null;
 		return slot !== null && slot !== undefined;
+	}
+
+	/** Leaves the picker of a slot for the whole library. */
+	browse(slot: PlacedSlot): void {
+		this.openPicker = null;
+		this.browsed = slot;
 	}
 
 	addUrl(url: string, kind: MediaKind, slot: string | null): void {

@@ -1,7 +1,8 @@
 import { api, ok } from '#lib/api/client.ts';
+import { queryClient } from '#lib/api/query-client.ts';
 import { confirm } from '#lib/ui/confirm.svelte.ts';
 import { toastDone, toastError } from '#lib/ui/toasts.ts';
-import { refreshWebhooks, type Delivery, type Webhook } from './webhooks.ts';
+import { refreshWebhooks, webhooksQuery, type Delivery, type Webhook } from './webhooks.ts';
 
 function at(webhook: Webhook) {
 	return { params: { path: { webhook_id: webhook.id } } };
@@ -78,11 +79,11 @@ export async function deleteWebhook(webhook: Webhook): Promise<boolean> {
 	try {
 		await ok(api.DELETE('/api/v1/webhooks/{webhook_id}', at(webhook)));
 		toastDone('The webhook is deleted');
+		// The list alone: to ask for the deleted one again would only fail.
+		await queryClient.invalidateQueries({ queryKey: webhooksQuery().queryKey });
 		return true;
 	} catch (error) {
 		toastError('The webhook could not be deleted', error);
 		return false;
-	} finally {
-		await refreshWebhooks();
 	}
 }

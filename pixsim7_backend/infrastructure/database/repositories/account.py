@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Date,
+    Text,
     and_,
     cast,
     delete,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from pixsim7_backend.domain.account import AccountGrant, ProviderAccount, Reservation
@@ -328,16 +329,17 @@ class AccountRepository:
     async def errors(self, account_id: UUID, days: int) -> list[AccountErrors]:
         """What failed in the last days, by cause, most first."""
         last = func.max(ProviderSubmission.finished_at)
-        sentence = func.array_agg(
+        sentences = func.array_agg(
             aggregate_order_by(
                 ProviderSubmission.error_message, ProviderSubmission.finished_at.desc()
-            )
+            ),
+            type_=ARRAY(Text),
         )
         statement = (
             select(
                 ProviderSubmission.error_kind,
                 ProviderSubmission.error_code,
-                sentence,
+                sentences[1],
                 func.count(),
                 last,
             )
@@ -352,8 +354,8 @@ class AccountRepository:
             .limit(50)
         )
         return [
-            AccountErrors(kind, code, sentences[0] or "", count, at)
-            for kind, code, sentences, count, at in await self._session.execute(statement)
+            AccountErrors(kind, code, sentence or "", count, at)
+            for kind, code, sentence, count, at in await self._session.execute(statement)
             if at is not None
         ]
 

@@ -220,8 +220,9 @@ class AssetRepository:
             ]
             await self._session.execute(insert(AssetLink).on_conflict_do_nothing(), rows)
 
-    async def lineage(self, asset_id: UUID, depth: int = 8) -> list[AssetLink]:
-        """The links above and below an asset, to a depth."""
+    async def lineage(self, asset_id: UUID, limit: int, depth: int = 8) -> list[AssetLink]:
+        """The links above and below an asset, to a depth; the nearest `limit` of each, newest
+        first, for a picture may be the input of thousands."""
         statement = text(
             """
             WITH RECURSIVE up AS (
@@ -237,12 +238,15 @@ class AssetRepository:
                 SELECT l.child_id, l.parent_id, l.role, down.depth + 1 FROM asset_links l
                 JOIN down ON l.parent_id = down.child_id WHERE down.depth < :depth
             )
-            SELECT child_id, parent_id, role FROM up
+            (SELECT child_id, parent_id, role FROM up
+             GROUP BY 1, 2, 3 ORDER BY min(depth), parent_id DESC LIMIT :limit)
             UNION
-            SELECT child_id, parent_id, role FROM down
+            (SELECT child_id, parent_id, role FROM down
+             GROUP BY 1, 2, 3 ORDER BY min(depth), child_id DESC LIMIT :limit)
             """
         )
-        rows = await self._session.execute(statement, {"id": asset_id, "depth": depth})
+        values = {"id": asset_id, "depth": depth, "limit": limit}
+        rows = await self._session.execute(statement, values)
         return [AssetLink(child_id=row[0], parent_id=row[1], role=row[2]) for row in rows]
 
     # --- files and blobs ---

@@ -91,6 +91,16 @@ class SnapshotPage:
     ids: Sequence[UUID]
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Assets that are gone, the bytes that they stood for, and the submissions whose results
+    among them were not home yet."""
+
+    ids: list[UUID]
+    size_bytes: int
+    unfetched: set[UUID]
+
+
 class GalleryRepository:
     """Works on sets: each method is a bounded number of statements, however large the library."""
 
@@ -294,16 +304,19 @@ class GalleryRepository:
         )
         return list(await self._session.scalars(statement))
 
-    async def delete(self, asset_ids: Sequence[UUID]) -> tuple[list[UUID], int]:
-        """The ids of those deleted, and the bytes that they stood for."""
+    async def delete(self, asset_ids: Sequence[UUID]) -> "Deleted":
         statement = (
             delete(Asset)
             .where(_among(asset_ids))
-            .returning(Asset.id, Asset.size_bytes)
+            .returning(Asset.id, Asset.size_bytes, Asset.submission_id, Asset.sha256)
             .execution_options(synchronize_session=False)
         )
         rows = (await self._session.execute(statement)).all()
-        return [row[0] for row in rows], sum(row[1] or 0 for row in rows)
+        return Deleted(
+            ids=[row[0] for row in rows],
+            size_bytes=sum(row[1] or 0 for row in rows),
+            unfetched={row[2] for row in rows if row[2] is not None and row[3] is None},
+        )
 
     async def list_expired_trash(self, limit: int) -> dict[UUID, list[UUID]]:
         """By person, assets whose time in the trash is over."""

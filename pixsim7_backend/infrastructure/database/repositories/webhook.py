@@ -20,7 +20,7 @@ _CLOCK = func.clock_timestamp()
 
 @dataclass(frozen=True, slots=True)
 class ToldDelivery:
-    """A delivery and the event it brings."""
+    """A delivery and the event it brings, as the webhook's owner may see it."""
 
     delivery: WebhookDelivery
     event: CommittedEvent
@@ -209,9 +209,16 @@ class WebhookRepository:
         return found
 
     async def _told(self, statement: Any) -> list[ToldDelivery]:
-        statement = statement.execution_options(populate_existing=True)
+        statement = (
+            statement.join(Webhook, Webhook.id == WebhookDelivery.webhook_id)
+            .add_columns(Webhook.user_id)
+            .execution_options(populate_existing=True)
+        )
         rows = await self._session.execute(statement)
-        return [ToldDelivery(delivery, committed(event)) for delivery, event in rows]
+        return [
+            ToldDelivery(delivery, committed(event).for_reader(owner_id))
+            for delivery, event, owner_id in rows
+        ]
 
 
 def _is_past(column: Any) -> ColumnElement[bool]:
