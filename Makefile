@@ -70,6 +70,14 @@ web-check: web ## Check the web app: format, lint, types, client, unit tests, si
 e2e: setup web ## Drive the web app in Chromium (CHROMIUM names it) against the real server
 	@cd frontend && PATH="$(dir $(NPM)):$$PATH" "$(NPM)" run --silent e2e
 
+.PHONY: e2e-perf
+e2e-perf: setup web ## Scroll and measure a library of 100,000 assets in Chromium (PERF_ASSETS: how many)
+	@cd frontend && PATH="$(dir $(NPM)):$$PATH" "$(NPM)" run --silent e2e:perf
+
+.PHONY: pictures
+pictures: setup web ## Take docs/screenshots of every page anew
+	@cd frontend && PATH="$(dir $(NPM)):$$PATH" "$(NPM)" run --silent pictures
+
 .PHONY: test
 test: setup ## Run the test suite
 	@$(RUN) pytest -n 2 --dist worksteal -q

@@ -29,15 +29,23 @@ export function watchVersion() {
 		const stopping = new AbortController();
 		const { signal } = stopping;
 		document.addEventListener('visibilitychange', () => void check(), { signal });
-		addEventListener('vite:preloadError', reloadOnce, { signal });
+		addEventListener('vite:preloadError', () => void reloadOnce(), { signal });
 		return () => stopping.abort();
 	});
 }
 
-/** A part of the app is gone from the server: an old page after an update. Never in a circle. */
-function reloadOnce(event: Event) {
-	if (sessionStorage.getItem(RELOADED) === location.href) return;
+/** A part of the app is gone from the server: an old page after an update. Never in a circle, and
+ * not while the server is away: the open page is worth more than an error page. */
+async function reloadOnce() {
+	if (sessionStorage.getItem(RELOADED) === location.href || !(await isServerThere())) return;
 	sessionStorage.setItem(RELOADED, location.href);
-	event.preventDefault();
 	location.reload();
+}
+
+async function isServerThere(): Promise<boolean> {
+	try {
+		return (await fetch('/health/live', { cache: 'no-store' })).ok;
+	} catch {
+		return false;
+	}
 }

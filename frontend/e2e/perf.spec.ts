@@ -1,0 +1,91 @@
+import type { CDPSession, Page } from '@playwright/test';
+import { expect, signIn, test } from './fixtures/test.ts';
+
+/** A large library of test data: it stays smooth, small and whole. Budgets: docs/decisions. */
+const ASSETS = Number(process.env.PERF_ASSETS ?? 100_000);
+/** A frame of a 60 Hz screen may be late once; CI machines draw in software. */
+const P95_FRAME_MS = 34;
+const MOST_SHIFT = 0.05;
+const MOST_TILES = 120;
+const MOST_HEAP = 60e6;
+const LCP_MS = 2_500;
+
+const LIBRARY = 'ul[aria-label=Library]';
+
+test.setTimeout(900_000);
+
+test('a large library', async ({ page, newPerson, server }) => {
+	const person = await newPerson({ quotas: { max_assets: ASSETS + 1_000 } });
+	await server.seed(person.email, ASSETS);
+	await signIn(page, person);
+	const cdp = await page.context().newCDPSession(page);
+	await page.addInitScript(() => {
+		const seen = { lcp: 0, shift: 0 };
+		Object.assign(window, { seen });
+		new PerformanceObserver((list) => {
+			for (const entry of list.getEntries()) seen.lcp = entry.startTime;
+		}).observe({ type: 'largest-contentful-paint', buffered: true });
+		new PerformanceObserver((list) => {
+			for (const entry of list.getEntries() as (PerformanceEntry & { value: number })[])
+				seen.shift += entry.value;
+		}).observe({ type: 'layout-shift', buffered: true });
+	});
+	await page.goto('/gallery');
+	await expect(page.locator(`${LIBRARY} img`).first()).toBeVisible();
+	await expect(page.getByText(`${ASSETS.toLocaleString('en')} items`).first()).toBeVisible();
+	const lcp = await page.evaluate(() => (window as unknown as Seen).seen.lcp);
+
+	const scrolls: Record<string, number> = {};
+	for (const speed of [1_500, 4_000]) {
+		const p95 = await scrollAt(page, cdp, speed);
+		scrolls[`p95 frame at ${speed} px/s`] = p95;
+		expect(p95, `p95 frame at ${speed} px/s`).toBeLessThanOrEqual(P95_FRAME_MS);
+	}
+
+	await page.locator(LIBRARY).evaluate((list) => {
+		list.parentElement!.scrollTop = list.parentElement!.scrollHeight;
+	});
+	const last = page.locator(`${LIBRARY} [data-place="${ASSETS - 1}"]`);
+	await expect(last.locator('img')).toBeVisible();
+	await page.locator(LIBRARY).evaluate((list) => (list.parentElement!.scrollTop = 0));
+	await expect(page.locator(`${LIBRARY} [data-place="0"] img`)).toBeVisible();
+
+	await cdp.send('HeapProfiler.collectGarbage');
+	const { usedSize } = await cdp.send('Runtime.getHeapUsage');
+	const shift = await page.evaluate(() => (window as unknown as Seen).seen.shift);
+	const tiles = await page.locator(`${LIBRARY} > li`).count();
+	console.log({ assets: ASSETS, lcp, ...scrolls, shift, tiles, heap: usedSize });
+	expect(lcp, 'largest contentful paint').toBeLessThanOrEqual(LCP_MS);
+	expect(shift, 'layout shift').toBeLessThanOrEqual(MOST_SHIFT);
+	expect(tiles, 'tiles in the document').toBeLessThanOrEqual(MOST_TILES);
+	expect(usedSize, 'heap').toBeLessThanOrEqual(MOST_HEAP);
+});
+
+type Seen = { seen: { lcp: number; shift: number } };
+
+/** The 95th percentile of frame times while scrolling for about two seconds. */
+async function scrollAt(page: Page, cdp: CDPSession, speed: number): Promise<number> {
+	await page.evaluate(() => {
+		const frames: number[] = [];
+		let before = performance.now();
+		const watch = (now: number) => {
+			frames.push(now - before);
+			before = now;
+			if (!(window as unknown as { isOver?: boolean }).isOver) requestAnimationFrame(watch);
+		};
+		Object.assign(window, { frames, isOver: false });
+		requestAnimationFrame(watch);
+	});
+	await cdp.send('Input.synthesizeScrollGesture', {
+		x: 700,
+		y: 500,
+		yDistance: -speed * 2,
+		speed,
+		gestureSourceType: 'mouse'
+	});
+	return page.evaluate(() => {
+		const { frames } = Object.assign(window, { isOver: true }) as unknown as { frames: number[] };
+		const sorted = frames.toSorted((a, b) => a - b);
+		return Math.round(sorted[Math.floor(sorted.length * 0.95)]! * 10) / 10;
+	});
+}
