@@ -292,7 +292,7 @@ async def test_ids_belong_to_one_account(studio: Studio, tmp_path: Path) -> None
     for operation, media, kind in (
         (EXTEND, replace(film, remote_id=made.provider_job_id), K.PERMISSION),
         (EXTEND, replace(film, remote_id="5"), K.NOT_FOUND),
-        (IMAGE, image, K.PARAM),
+        (IMAGE, image, K.NOT_FOUND),
     ):
         with pytest.raises(ProviderError) as caught:
             await studio.submit(operation, media)
