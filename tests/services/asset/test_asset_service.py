@@ -109,14 +109,6 @@ async def test_an_upload_is_known_for_what_it_is(lab: Lab, kind: MediaType) -> N
     assert {"poster", "thumb_240"} <= set(details.files)
 
 
-async def test_two_derivations_at_once_leave_one_set_of_files(lab: Lab) -> None:
-    user = await lab.make.user()
-    asset = await upload(lab, user, png())
-    await asyncio.gather(*(lab.services.ingest.derive(asset.id) for _ in range(3)))
-    details = await lab.services.assets.get_details(asset.id, user)
-    assert {"poster", "thumb_240"} <= set(details.files)
-
-
 async def test_the_same_bytes_again_are_the_asset_that_is_there(lab: Lab) -> None:
     user, other = await lab.make.user(), await lab.make.user()
     made = await asyncio.gather(*(upload(lab, user, png()) for _ in range(5)))
