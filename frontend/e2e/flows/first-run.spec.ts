@@ -1,3 +1,4 @@
+import { expectAccessibleInBothThemes } from '../fixtures/axe.ts';
 import { expect, PASSWORD, test } from '../fixtures/test.ts';
 import { Server } from '../fixtures/server.ts';
 
@@ -22,11 +23,13 @@ fresh('from nothing to the first film', async ({ freshServer, newBrowser, provok
 	await page.getByLabel('Password').fill('short');
 	await page.getByRole('button', { name: 'Go on' }).click();
 	await expect(page.getByLabel('Password')).toHaveAttribute('aria-invalid', 'true');
+	await expectAccessibleInBothThemes(page);
 	await page.getByLabel('Password').fill(PASSWORD);
 	await page.getByRole('button', { name: 'Go on' }).click();
 
 	await expect(page.getByRole('heading', { name: 'Your server' })).toBeVisible();
 	await expect(page.getByText('A directory of the server')).toBeVisible();
+	await expectAccessibleInBothThemes(page);
 	await page.getByRole('button', { name: 'Go on' }).click();
 
 	await expect(page.getByRole('heading', { name: 'A first film' })).toBeVisible();
@@ -35,6 +38,7 @@ fresh('from nothing to the first film', async ({ freshServer, newBrowser, provok
 	await expect
 		.poll(() => film.evaluate((video: HTMLVideoElement) => video.currentTime))
 		.toBeGreaterThan(0);
+	await expectAccessibleInBothThemes(page);
 	await page.getByRole('link', { name: 'Open PixSim7' }).click();
 	await expect(page).toHaveURL(/\/create$/);
 

@@ -1,3 +1,4 @@
+import { expectAccessibleInBothThemes } from '../fixtures/axe.ts';
 import { expect, PASSWORD, signIn, test } from '../fixtures/test.ts';
 
 test('signing in: a wrong password, the right one, back to where one wanted to go, and out', async ({
@@ -62,4 +63,6 @@ test('a one-time password has to be replaced', async ({ page, newPerson, admin }
 	await signIn(page, { ...person, password });
 	await page.goto('/create');
 	await expect(page).toHaveURL(/\/new-password/);
+	await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+	await expectAccessibleInBothThemes(page);
 });
