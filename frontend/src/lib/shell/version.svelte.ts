@@ -19,9 +19,13 @@ export function watchVersion() {
 	});
 
 	let wasAway = false;
+	let lacksPart = false;
 	$effect(() => {
-		// A server that comes back may be a newer one.
-		if (wasAway && !events.isAway) void check();
+		if (wasAway && !events.isAway) {
+			// A server that comes back may be a newer one.
+			void check();
+			if (lacksPart) void reloadOnce();
+		}
 		wasAway = events.isAway;
 	});
 
@@ -29,13 +33,17 @@ export function watchVersion() {
 		const stopping = new AbortController();
 		const { signal } = stopping;
 		document.addEventListener('visibilitychange', () => void check(), { signal });
-		addEventListener('vite:preloadError', () => void reloadOnce(), { signal });
+		const onLack = () => {
+			lacksPart = true;
+			void reloadOnce();
+		};
+		addEventListener('vite:preloadError', onLack, { signal });
 		return () => stopping.abort();
 	});
 }
 
-/** A part of the app is gone from the server: an old page after an update. Never in a circle, and
- * not while the server is away: the open page is worth more than an error page. */
+/** A part of the app could not be loaded: an old page after an update, or the server is away. Never
+ * in a circle, and only once the server answers: the open page is worth more than an error page. */
 async function reloadOnce() {
 	if (sessionStorage.getItem(RELOADED) === location.href || !(await isServerThere())) return;
 	sessionStorage.setItem(RELOADED, location.href);
