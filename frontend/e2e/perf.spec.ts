@@ -5,6 +5,8 @@ import { expect, signIn, test } from './fixtures/test.ts';
 const ASSETS = Number(process.env.PERF_ASSETS ?? 100_000);
 /** A frame of a 60 Hz screen may be late once; CI machines draw in software. */
 const P95_FRAME_MS = 34;
+/** As above; what is aimed at is 55. */
+const LEAST_SWEEP_FPS = 30;
 const MOST_SHIFT = 0.05;
 const MOST_TILES = 120;
 const MOST_HEAP = 60e6;
@@ -42,6 +44,8 @@ test('a large library', async ({ page, newPerson, server }) => {
 		expect(p95, `p95 frame at ${speed} px/s`).toBeLessThanOrEqual(P95_FRAME_MS);
 	}
 
+	scrolls['frames a second from end to end'] = await sweep(page);
+	expect(scrolls['frames a second from end to end']).toBeGreaterThanOrEqual(LEAST_SWEEP_FPS);
 	await page.locator(LIBRARY).evaluate((list) => {
 		list.parentElement!.scrollTop = list.parentElement!.scrollHeight;
 	});
@@ -95,5 +99,20 @@ async function scrollAt(page: Page, cdp: CDPSession, speed: number): Promise<num
 		const { frames } = Object.assign(window, { isOver: true }) as unknown as { frames: number[] };
 		const sorted = frames.toSorted((a, b) => a - b);
 		return Math.round(sorted[Math.floor(sorted.length * 0.95)]! * 10) / 10;
+	});
+}
+
+/** Frames a second while the whole library passes by in ten seconds. */
+async function sweep(page: Page): Promise<number> {
+	return page.locator(LIBRARY).evaluate(async (list) => {
+		const box = list.parentElement!;
+		const FRAMES = 600;
+		const length = box.scrollHeight - box.clientHeight;
+		const started = performance.now();
+		for (let frame = 1; frame <= FRAMES; frame++) {
+			box.scrollTop = (length * frame) / FRAMES;
+			await new Promise(requestAnimationFrame);
+		}
+		return Math.round((FRAMES * 10_000) / (performance.now() - started)) / 10;
 	});
 }
