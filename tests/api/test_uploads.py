@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import os
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -134,6 +135,37 @@ async def test_chunks_have_bounds(ada: Person, container: Container) -> None:
     field(problem(bare, 422, "invalid_input"), "Upload-Offset")
     assert parts_left(container) == 0
     assert (await ada.client.get(f"/api/v1/uploads/{upload['id']}")).json()["offset"] == 0
+
+
+async def test_of_a_chunk_that_breaks_off_nothing_is_kept(
+    ada: Person, people: People, container: Container
+) -> None:
+    content = noise()
+    upload = await begin(ada, content)
+    address = httpx.URL(people.base_url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    head = (
+        f"PATCH /api/v1/uploads/{upload['id']} HTTP/1.1\r\nHost: {address.host}\r\n"
+        f"Authorization: {ada.client.headers['Authorization']}\r\n"
+        f"Upload-Offset: 0\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    writer.write(head.encode() + content[:CHUNK])
+    writer.write_eof()
+    await reader.read()  # the server has done with it
+    writer.close()
+    assert parts_left(container) == 0
+    assert (await ada.client.get(f"/api/v1/uploads/{upload['id']}")).json()["offset"] == 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(MAX_CHUNK_BYTES // 2**20 + 1):
+            yield b"x" * 2**20
+
+    film = await begin(ada, content, size_bytes=10 * MAX_CHUNK_BYTES)
+    answer = await ada.client.patch(
+        f"/api/v1/uploads/{film['id']}", content=endless(), headers={"Upload-Offset": "0"}
+    )
+    problem(answer, 413, "body_too_large")
+    assert parts_left(container) == 0
 
 
 async def test_a_chunk_of_the_largest_size(ada: Person, container: Container) -> None:
