@@ -22,6 +22,7 @@ from pixsim7_backend.services.account.account_service import AccountService
 from pixsim7_backend.services.asset.asset_bulk import AssetBulk
 from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_service import AssetService
+from pixsim7_backend.services.asset.upload_service import UploadService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_estimator import JobEstimator
 from pixsim7_backend.services.job.job_overview import JobOverview
@@ -118,6 +119,10 @@ def _bulk(services: ServicesDep) -> AssetBulk:
     return services.bulk
 
 
+def _uploads(services: ServicesDep) -> UploadService:
+    return services.uploads
+
+
 def _accounts(services: ServicesDep) -> AccountService:
     return services.accounts
 
@@ -173,6 +178,7 @@ DispatcherDep = Annotated[Dispatcher, Depends(_dispatcher)]
 AssetSvc = Annotated[AssetService, Depends(_assets)]
 GallerySvc = Annotated[AssetGallery, Depends(_gallery)]
 BulkSvc = Annotated[AssetBulk, Depends(_bulk)]
+UploadSvc = Annotated[UploadService, Depends(_uploads)]
 AccountSvc = Annotated[AccountService, Depends(_accounts)]
 ProviderSvc = Annotated[ProviderService, Depends(_providers)]
 RegistryDep = Annotated[ProviderRegistry, Depends(_registry)]

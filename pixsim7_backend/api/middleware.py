@@ -1,6 +1,7 @@
 """Pure ASGI around every request: identity, log, headers, and who may ask from where."""
 
 import ipaddress
+import re
 import time
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pixsim7_backend.api.cookies import ALL_COOKIES, CLIENT_HEADER, is_https
 from pixsim7_backend.api.errors import BadRequest, TooLarge, internal_error, problem_response
+from pixsim7_backend.domain.upload import MAX_CHUNK_BYTES
 from pixsim7_backend.infrastructure.telemetry import HTTP_REQUESTS
 from pixsim7_backend.shared.config import Settings
 from pixsim7_backend.shared.errors import Forbidden
@@ -22,6 +24,7 @@ log = structlog.get_logger()
 
 MAX_BODY_BYTES = 2**20
 UPLOAD = ("POST", "/api/v1/assets")
+CHUNK = ("PATCH", re.compile(r"/api/v1/uploads/[^/]+"))
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_METHODS = SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -208,18 +211,19 @@ class CsrfGuard:
 
 
 class BodyLimit:
-    """Bodies are small, counted as they come; the one that streams a file has its own limits."""
+    """Bodies are small, counted as they come; only those that carry files are larger."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or (scope["method"], scope["path"]) == UPLOAD:
+        most = _most_bytes(scope) if scope["type"] == "http" else None
+        if most is None:
             await self._app(scope, receive, send)
             return
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            error = TooLarge(f"A body here has at most {MAX_BODY_BYTES} bytes.")
+        if not length.isdecimal() or int(length) > most:
+            error = TooLarge(f"A body here has at most {most} bytes.")
             await problem_response(error, scope)(scope, receive, send)
             return
         seen = 0
@@ -228,11 +232,20 @@ class BodyLimit:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > MAX_BODY_BYTES:
+            if seen > most:
                 raise HTTPException(413)
             return message
 
         await self._app(scope, receive_counted, send)
+
+
+def _most_bytes(scope: Scope) -> int | None:
+    """None where the route counts by itself."""
+    method, path = scope["method"], scope["path"]
+    if (method, path) == UPLOAD:
+        return None
+    is_chunk = method == CHUNK[0] and CHUNK[1].fullmatch(path)
+    return MAX_CHUNK_BYTES if is_chunk else MAX_BODY_BYTES
 
 
 def _carries_cookie(request: HTTPConnection) -> bool:

@@ -19,6 +19,7 @@ from pixsim7_backend.services.asset.asset_inputs import AssetInputs
 from pixsim7_backend.services.asset.asset_seed import AssetSeed
 from pixsim7_backend.services.asset.asset_service import AssetService
 from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
+from pixsim7_backend.services.asset.upload_service import UploadService
 from pixsim7_backend.services.job.audit import AuditService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.health import HealthService
@@ -62,6 +63,7 @@ class Services:
     assets: AssetService
     gallery: AssetGallery
     bulk: AssetBulk
+    uploads: UploadService
     blobs: BlobKeeper
     seed: AssetSeed
     ingest: AssetIngest
@@ -103,6 +105,7 @@ def build_services(
     blobs = BlobKeeper(database, store)
     assets = AssetService(database, users, registry, store, blobs, tools, settings.max_upload_bytes)
     gallery, bulk = AssetGallery(database), AssetBulk(database)
+    uploads = UploadService(database, assets, store)
     ingest = AssetIngest(
         database,
         assets,
@@ -130,6 +133,7 @@ def build_services(
         ingest,
         gallery,
         bulk,
+        uploads,
         blobs,
         dispatcher,
         runner,
@@ -149,6 +153,7 @@ def build_services(
         assets=assets,
         gallery=gallery,
         bulk=bulk,
+        uploads=uploads,
         blobs=blobs,
         seed=AssetSeed(database, assets, ingest),
         ingest=ingest,

@@ -24,6 +24,7 @@ from pixsim7_backend.domain.submission import (
     ProviderUpload,
     SubmissionEvidence,
 )
+from pixsim7_backend.domain.upload import Upload, UploadPart
 from pixsim7_backend.domain.user import (
     ApiToken,
     DailyUsage,
@@ -99,6 +100,8 @@ __all__ = [
     "SubmissionEvidence",
     "SubmissionState",
     "SyncStatus",
+    "Upload",
+    "UploadPart",
     "User",
     "UserRole",
     "UserSession",

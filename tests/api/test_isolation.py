@@ -32,6 +32,7 @@ BODIES: dict[str, Any] = {
     "saved_update_preset": {"name": "mine now"},
     "saved_update_view": {"name": "mine now"},
 }
+HEADERS = {"uploads_append": {"Upload-Offset": "0"}}
 NAMED = frozenset({"provider_id"})
 """Path parameters that are names, not anybody's ids."""
 
@@ -66,6 +67,8 @@ async def _things_of(bob: Person) -> Owned:
     preset = {"name": "Mine", "provider_id": "local", "operation_type": "fusion", "params": {}}
     preset = (await client.post("/api/v1/presets", json=preset)).json()
     view = (await client.post("/api/v1/views", json={"name": "Mine", "query": "?"})).json()
+    upload = {"name": "a.png", "size_bytes": 10}
+    upload = (await client.post("/api/v1/uploads", json=upload)).json()
     sessions = (await client.get("/api/v1/auth/sessions")).json()
     await bob.api_token("read")
     tokens = (await client.get("/api/v1/auth/tokens")).json()
@@ -73,6 +76,7 @@ async def _things_of(bob: Person) -> Owned:
         {
             "job_id": made_job["id"],
             "asset_id": asset["id"],
+            "upload_id": str(upload["id"]),
             "snapshot_id": layout["snapshot"],
             "workspace_id": workspace["id"],
             "account_id": account["id"],
@@ -113,7 +117,8 @@ async def test_foreign_and_unknown_ids_answer_the_same(
         for ids in (owned.ids, dict.fromkeys(owned.ids, str(uuid4()))):
             url = path.format(**ids)
             body = BODIES.get(name.removesuffix("_head"))
-            answers.append(await ada.client.request(method, url, json=body))
+            headers = HEADERS.get(name)
+            answers.append(await ada.client.request(method, url, json=body, headers=headers))
         foreign, unknown = answers
         expected = 403 if name.startswith("users_") else 404
         assert foreign.status_code == unknown.status_code == expected, (name, foreign.text)
@@ -147,7 +152,16 @@ async def test_ids_in_bodies_are_asked_about_too(ada: Person, bob: Person) -> No
 
 async def test_lists_hold_only_ones_own(ada: Person, bob: Person) -> None:
     await _things_of(bob)
-    lists = ("jobs", "assets", "workspaces", "webhooks", "auth/tokens", "presets", "views")
+    lists = (
+        "jobs",
+        "assets",
+        "uploads",
+        "workspaces",
+        "webhooks",
+        "auth/tokens",
+        "presets",
+        "views",
+    )
     for path in (f"/{name}" for name in lists):
         assert (await ada.client.get(f"/api/v1{path}")).json()["items"] == [], path
     accounts = (await ada.client.get("/api/v1/accounts")).json()["items"]

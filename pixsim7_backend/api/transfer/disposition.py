@@ -37,6 +37,11 @@ def safe_name(text: str) -> str:
     return _SPACE.sub(" ", _FORBIDDEN.sub(" ", text)).strip(" .")[:120]
 
 
+def given_name(text: str) -> str | None:
+    """The last part of what a client calls a file; it is only ever shown, never a path."""
+    return safe_name(text.replace("\\", "/").rpartition("/")[2]) or None
+
+
 def content_disposition(name: str, *, is_download: bool) -> str:
     """`inline` or `attachment`, with an ASCII name for old and a UTF-8 name for other clients."""
     kind = "attachment" if is_download else "inline"

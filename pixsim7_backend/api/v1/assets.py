@@ -38,7 +38,12 @@ from pixsim7_backend.api.schemas.asset import (
     DayCount,
     WindowQuery,
 )
-from pixsim7_backend.api.transfer.disposition import content_disposition, file_name, safe_name
+from pixsim7_backend.api.transfer.disposition import (
+    content_disposition,
+    file_name,
+    given_name,
+    safe_name,
+)
 from pixsim7_backend.api.transfer.media_links import MediaLinks
 from pixsim7_backend.api.transfer.multipart import BadForm, UploadForm, read_form
 from pixsim7_backend.api.transfer.zip_stream import ZipEntry, stream_zip, unique_names
@@ -94,8 +99,9 @@ async def upload_asset(
     """Take a picture or a film. The same bytes again answer with the asset that is there."""
     form = await read_form(request.headers.get("content-type", ""), request.stream())
     workspace_id, tags = _upload_fields(form)
+    name = given_name(form.filename or "")
     asset = await assets.upload(
-        user, form.chunks, filename=_given_name(form), workspace_id=workspace_id, tags=tags
+        user, form.chunks, filename=name, workspace_id=workspace_id, tags=tags
     )
     return links.read(asset)
 
@@ -114,12 +120,6 @@ def _upload_fields(form: UploadForm) -> tuple[UUID | None, list[str]]:
     except ValueError:
         problem = FieldProblem("workspace_id", "must be an id")
         raise BadForm("The workspace is not an id.", fields=[problem]) from None
-
-
-def _given_name(form: UploadForm) -> str | None:
-    """The last part of what the client calls the file; it is only ever shown, never a path."""
-    name = (form.filename or "").replace("\\", "/").rpartition("/")[2]
-    return safe_name(name) or None
 
 
 @router.get("", name="list")

@@ -9,10 +9,11 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import obstore
 from obstore.store import from_url
@@ -27,12 +28,14 @@ from pixsim7_backend.infrastructure.storage.errors import (
 )
 from pixsim7_backend.infrastructure.storage.layout import (
     BLOBS,
+    PARTS,
     BlobEntry,
     FileThreads,
     StoredBlob,
     blob_path,
     digest_of,
     local_root,
+    part_path,
 )
 from pixsim7_backend.infrastructure.storage.local_place import LocalPlace, same_device
 from pixsim7_backend.infrastructure.storage.remote_place import RemotePlace
@@ -229,6 +232,39 @@ class BlobStore:
         """Remove a blob; no error when it is not there. Only the collector may call this."""
         assert_no_transaction("blob store")
         await self._place.delete(sha256)
+
+    async def keep_part(self, part_id: UUID, staged: StagedFile) -> None:
+        """Make staged bytes a part of an unfinished upload, for every process; durably."""
+        assert_no_transaction("blob store")
+        await staged.seal()
+        await self._place.keep_part(staged.path, part_path(part_id), staged.size_bytes)
+
+    def open_part(self, part_id: UUID, size_bytes: int) -> AsyncIterator[bytes]:
+        """The bytes of a part, in chunks; raises `BlobMissing` when it is gone."""
+        assert_no_transaction("blob store")
+        return self._read(part_path(part_id), 0, size_bytes)
+
+    async def delete_part(self, part_id: UUID) -> None:
+        """Remove a part; no error when it is not there."""
+        assert_no_transaction("blob store")
+        await self._delete_object(part_path(part_id))
+
+    async def sweep_parts(self, older_than_s: float) -> int:
+        """Remove the parts of this age, whoever left them; how many that were."""
+        assert_no_transaction("blob store")
+        until = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        removed = 0
+        with storage_errors("listing the parts of uploads"):
+            async for batch in obstore.list(self._place.objects, PARTS, chunk_size=500):
+                for meta in batch:
+                    if meta["last_modified"] < until:
+                        await self._delete_object(meta["path"])
+                        removed += 1
+        return removed
+
+    async def _delete_object(self, path: str) -> None:
+        with storage_errors("deleting a part"), suppress(FileNotFoundError):
+            await obstore.delete_async(self._place.objects, path)
 
     async def list_blobs(self) -> AsyncIterator[BlobEntry]:
         """Every blob of the store, in no order. Refuses to call an absent store empty."""

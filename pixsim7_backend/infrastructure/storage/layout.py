@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from pixsim7_backend.infrastructure.storage.errors import StorageNotReady
 
 SENTINEL = ".pixsim7-storage"
 BLOBS = "blobs"
 QUARANTINE = "quarantine"
+PARTS = "uploads"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BLOB_PATH = re.compile(r"blobs/([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})")
@@ -53,6 +55,11 @@ def quarantine_path(sha256: str, size_bytes: int) -> str:
     """Where a damaged blob is kept for a person to look at."""
     blob_path(sha256)
     return f"{QUARANTINE}/{sha256}.{size_bytes}"
+
+
+def part_path(part_id: UUID) -> str:
+    """Where a part of an unfinished upload lies."""
+    return f"{PARTS}/{part_id.hex}"
 
 
 def digest_of(path: str) -> str | None:

@@ -188,6 +188,22 @@ class LocalPlace:
                 self._durable.add(child)
         staged.unlink(missing_ok=True)
 
+    async def keep_part(self, staged: Path, path: str, size: int) -> None:
+        """Give a durable staged file a name of its own, durably."""
+        target = self.root / path
+
+        def move() -> None:
+            self._require_ready()
+            if target.parent not in self._durable:
+                target.parent.mkdir(mode=0o700, exist_ok=True)
+                fsync_dir(self.root)
+                self._durable.add(target.parent)
+            staged.rename(target)
+            fsync_dir(target.parent)
+
+        with storage_errors("keeping a part"):
+            await self._threads.run(move)
+
     async def delete(self, sha256: str) -> None:
         target = self.local_path(sha256)
 

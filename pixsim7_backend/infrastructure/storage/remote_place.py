@@ -97,6 +97,11 @@ class RemotePlace:
                 raise BlobDamaged("The uploaded object does not have the size of the file.")
             await self._threads.run(lambda: staged.unlink(missing_ok=True))
 
+    async def keep_part(self, staged: Path, path: str, size: int) -> None:
+        """Upload a staged file under a name of its own."""
+        with storage_errors("uploading a part"):
+            await self._upload(staged, path, size)
+
     async def _upload(self, staged: Path, path: str, size: int, *, overwrite: bool = False) -> None:
         if size <= _SINGLE_PUT:
             body = await self._threads.run(staged.read_bytes)

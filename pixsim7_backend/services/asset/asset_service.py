@@ -17,6 +17,7 @@ from pixsim7_backend.domain.asset import (
 )
 from pixsim7_backend.domain.job import Job
 from pixsim7_backend.domain.submission import ProviderSubmission
+from pixsim7_backend.domain.upload import UploadHashMismatch
 from pixsim7_backend.domain.user import QuotaExceeded, User
 from pixsim7_backend.domain.vocabulary import MediaType, SubmissionState, SyncStatus
 from pixsim7_backend.infrastructure.database.engine import Database, Transaction
@@ -30,12 +31,13 @@ from pixsim7_backend.infrastructure.database.repositories.user import UserReposi
 from pixsim7_backend.infrastructure.media.model import MediaInfo, MediaRejected
 from pixsim7_backend.infrastructure.media.runner import MediaTools
 from pixsim7_backend.infrastructure.storage.blob_store import BlobStore
+from pixsim7_backend.infrastructure.storage.errors import BlobTooLarge
 from pixsim7_backend.infrastructure.storage.layout import StoredBlob
 from pixsim7_backend.services.asset.asset_bulk import Action, change_locked
 from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
 from pixsim7_backend.services.provider.registry import ProviderRegistry, media_values
 from pixsim7_backend.services.provider.submission_sender import output_from_json
-from pixsim7_backend.services.user.user_service import UserService
+from pixsim7_backend.services.user.user_service import GIB, UserService
 from pixsim7_backend.services.user.workspace_service import require_workspace
 from pixsim7_backend.shared.errors import FieldProblem, InvalidInput
 from pixsim7_backend.shared.pagination import Page, decode_cursor, page_of
@@ -238,18 +240,22 @@ class AssetService:
         filename: str | None = None,
         workspace_id: UUID | None = None,
         tags: Collection[str] = (),
+        sha256: str | None = None,
     ) -> Asset:
         """Take a picture or film from a person. The same bytes again return the asset that is
-        there. Raises `NotMedia`, `QuotaExceeded`, or `BlobTooLarge`; nothing is left behind then.
+        there. Raises `NotMedia`, `QuotaExceeded`, `BlobTooLarge`, or `UploadHashMismatch` when
+        the bytes are not those of `sha256`; nothing is left behind then.
         """
-        await self._check_upload(user, workspace_id)
-        await self._store.check()
+        await self.check_upload(user, workspace_id)
         async with self._store.stage(max_bytes=self._max_upload_bytes) as staged:
             async for chunk in chunks:
                 await staged.write(chunk)
             await staged.flush()
             if staged.size_bytes == 0:
                 raise NotMedia("The file is empty.", fields=[FieldProblem("file", "is empty")])
+            if sha256 is not None and staged.sha256 != sha256:
+                problem = FieldProblem("sha256", "is not that of the bytes")
+                raise UploadHashMismatch("The bytes are others than promised.", fields=[problem])
             try:
                 info = await self._tools.probe(staged.path)
             except MediaRejected as error:
@@ -257,13 +263,30 @@ class AssetService:
                 raise NotMedia(error.detail, fields=[problem]) from error
             blob = await self._blobs.keep(staged)
         asset = await self._file_upload(user, blob, info, filename, workspace_id, tags)
-        # Whoever brings it again wants it.
-        return asset if asset.trashed_at is None else await self.restore_asset(asset.id, user)
+        return await self._wanted_again(asset, user)
 
-    async def _check_upload(self, user: User, workspace_id: UUID | None) -> None:
+    async def check_upload(
+        self, user: User, workspace_id: UUID | None, size_bytes: int = 0
+    ) -> None:
+        """Raise what can be known before the bytes are here; it is decided when they are."""
+        if size_bytes > self._max_upload_bytes:
+            allowed = f"at most {self._max_upload_bytes}"
+            problem = FieldProblem("size_bytes", "is too large", allowed)
+            raise BlobTooLarge(f"An upload has {allowed} bytes.", fields=[problem])
         async with self._db.transaction() as tx:
             await require_workspace(tx, workspace_id, user.id)
-        await self._users.check_storage_available(user, 0)
+        await self._users.check_storage_available(user, size_bytes / GIB)
+        await self._store.check()
+
+    async def find_content(self, user: User, sha256: str) -> Asset | None:
+        """The person's asset with these bytes, as if they had been brought again."""
+        async with self._db.transaction() as tx:
+            asset = await AssetRepository(tx.session).find_by_content(user.id, sha256)
+        return None if asset is None else await self._wanted_again(asset, user)
+
+    async def _wanted_again(self, asset: Asset, user: User) -> Asset:
+        """Whoever brings it again wants it out of the trash."""
+        return asset if asset.trashed_at is None else await self.restore_asset(asset.id, user)
 
     async def _file_upload(
         self,

@@ -21,6 +21,7 @@ from pixsim7_backend.services.asset.asset_bulk import AssetBulk
 from pixsim7_backend.services.asset.asset_gallery import AssetGallery
 from pixsim7_backend.services.asset.asset_ingest import AssetIngest
 from pixsim7_backend.services.asset.blob_keeper import BlobKeeper
+from pixsim7_backend.services.asset.upload_service import UploadService
 from pixsim7_backend.services.job.dispatcher import Dispatcher
 from pixsim7_backend.services.job.job_runner import JobRunner
 from pixsim7_backend.services.provider.provider_service import ProviderService
@@ -47,6 +48,7 @@ class Upkeep:
         ingest: AssetIngest,
         gallery: AssetGallery,
         bulk: AssetBulk,
+        uploads: UploadService,
         blobs: BlobKeeper,
         dispatcher: Dispatcher,
         runner: JobRunner,
@@ -59,6 +61,7 @@ class Upkeep:
         self._ingest = ingest
         self._gallery = gallery
         self._bulk = bulk
+        self._uploads = uploads
         self._blobs = blobs
         self._dispatcher = dispatcher
         self._runner = runner
@@ -119,7 +122,7 @@ class Upkeep:
                 tx.enqueue("sync_account", str(account_id), dedupe_key=f"sync:{account_id}")
 
     async def every_hour(self) -> None:
-        """Old sessions, keys, deliveries, events, snapshots; the trash; bytes nothing refers to."""
+        """Old sessions, keys, deliveries, events, snapshots, uploads; the trash; unneeded bytes."""
         async with self._db.transaction() as tx:
             await SessionRepository(tx.session).delete_ended(SESSION_KEPT)
             await JobRepository(tx.session).delete_old_idempotency_keys(IDEMPOTENCY_KEPT)
@@ -135,6 +138,7 @@ class Upkeep:
         await self._gallery.delete_old_snapshots()
         while await self._bulk.empty_trash():
             pass
+        await self._uploads.clean()
         await self._blobs.collect_garbage()
 
     async def findings(self) -> dict[str, str]:

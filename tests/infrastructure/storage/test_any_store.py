@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from pathlib import Path
+from uuid import uuid4
 
 import obstore
 import pytest
@@ -123,6 +124,27 @@ async def test_copy_materialise_and_delete(store: BlobStore, tmp_path: Path) -> 
     with pytest.raises(BlobMissing):
         await get(store, blob.sha256, 0, 1)
     assert _left_in_staging(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [1, 8 * _MIB])
+async def test_parts_of_uploads(store: BlobStore, tmp_path: Path, size: int) -> None:
+    data = os.urandom(size)
+    part_id, other_id = uuid4(), uuid4()
+    for id in (part_id, other_id):
+        async with store.stage(max_bytes=size) as staged:
+            await staged.write(data)
+            await staged.flush()
+            await store.keep_part(id, staged)
+    assert _left_in_staging(tmp_path) == []
+    assert b"".join([chunk async for chunk in store.open_part(part_id, size)]) == data
+    assert [entry async for entry in store.list_blobs()] == []
+    await store.delete_part(part_id)
+    await store.delete_part(part_id)
+    with pytest.raises(BlobMissing):
+        [chunk async for chunk in store.open_part(part_id, size)]
+    assert await store.sweep_parts(3600) == 0
+    assert await store.sweep_parts(-3600) == 1
+    assert await store.sweep_parts(-3600) == 0
 
 
 async def test_a_copy_follows_no_link(store: BlobStore, tmp_path: Path) -> None:
