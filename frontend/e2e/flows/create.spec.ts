@@ -1,3 +1,4 @@
+import { colouredPng } from '../fixtures/png.ts';
 import { expect, signIn, test } from '../fixtures/test.ts';
 
 test('a form error, then right, and watched to the end without a reload', async ({ page, me }) => {
@@ -71,3 +72,32 @@ test('remix takes the recipe, extend takes the film', async ({ page, me }) => {
 	await longer.click();
 	await expect(page.getByRole('heading', { name: 'Lineage' })).toBeVisible();
 });
+
+for (const way of ['paste', 'drop'] as const) {
+	test(`a picture comes by ${way}, and the operation follows`, async ({ page, me }) => {
+		expect(me.id).toBeTruthy();
+		await page.goto('/create');
+		await expect(page.getByRole('button', { name: 'Operation:' })).toContainText('Text to video');
+		const bytes = Array.from(colouredPng(way === 'paste' ? 11 : 12));
+		await page.getByRole('textbox', { name: 'Prompt' }).evaluate(
+			(prompt, { kind, content }) => {
+				const data = new DataTransfer();
+				data.items.add(new File([Uint8Array.from(content)], 'a.png', { type: 'image/png' }));
+				const told = { bubbles: true, cancelable: true };
+				prompt.dispatchEvent(
+					kind === 'paste'
+						? new ClipboardEvent('paste', { ...told, clipboardData: data })
+						: new DragEvent('drop', { ...told, dataTransfer: data })
+				);
+			},
+			{ kind: way, content: bytes }
+		);
+		await expect(page.getByRole('button', { name: /^Remove / })).toBeAttached();
+		await expect(page.getByRole('button', { name: 'Operation:' })).toContainText('Image to video');
+		await page.getByRole('textbox', { name: 'Prompt' }).fill(`moved after ${way}`);
+		await page.getByRole('button', { name: 'Generate', exact: true }).click();
+		await expect(page.getByRole('link', { name: new RegExp(`moved after ${way}`) })).toBeVisible({
+			timeout: 90_000
+		});
+	});
+}
