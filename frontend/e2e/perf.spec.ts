@@ -90,10 +90,10 @@ test('a long queue', async ({ page, newPerson }) => {
 
 type Seen = { seen: { lcp: number; shift: number } };
 
-/** The best of three: what else the machine does meanwhile is not the app's doing. */
+/** The best of five: what else the machine does meanwhile is not the app's doing. */
 async function bestScroll(page: Page, cdp: CDPSession, speed: number): Promise<number> {
 	let best = Infinity;
-	for (let turn = 0; turn < 3 && best > P95_FRAME_MS / 2; turn++)
+	for (let turn = 0; turn < 5 && best > P95_FRAME_MS / 2; turn++)
 		best = Math.min(best, await scrollAt(page, cdp, speed));
 	return best;
 }
