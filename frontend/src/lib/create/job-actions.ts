@@ -1,6 +1,7 @@
 /** What a person may do with jobs; each gives the jobs as they are afterwards. */
 import { api, ok, type Schema } from '#lib/api/client.ts';
 import { count } from '#lib/format.ts';
+import { steer } from '#lib/queue/steer.ts';
 import { confirm } from '#lib/ui/confirm.svelte.ts';
 import { toastDone, toastError } from '#lib/ui/toasts.ts';
 import type { Batch, Job } from './batches.ts';
@@ -19,32 +20,10 @@ export const CHOICE_LABELS: Record<Choice, string> = {
 	dismiss: 'Leave it'
 };
 
-async function send(job: Job, choice: Choice): Promise<Job> {
-	const params = { path: { job_id: job.id } };
-	switch (choice) {
-		case 'cancel':
-			return ok(api.POST('/api/v1/jobs/{job_id}/cancel', { params }));
-		case 'pause':
-			return ok(api.POST('/api/v1/jobs/{job_id}/pause', { params }));
-		case 'resume':
-			return ok(api.POST('/api/v1/jobs/{job_id}/resume', { params }));
-		case 'to_front':
-			return ok(api.PATCH('/api/v1/jobs/{job_id}', { params, body: { priority: 0 } }));
-		case 'retry':
-			return ok(api.POST('/api/v1/jobs/{job_id}/retry', { params, body: {} }));
-		case 'retry_second_charge':
-			return ok(
-				api.POST('/api/v1/jobs/{job_id}/retry', { params, body: { accept_second_charge: true } })
-			);
-		case 'dismiss':
-			return ok(api.POST('/api/v1/jobs/{job_id}/dismiss', { params }));
-	}
-}
-
 export async function act(stream: JobStream, job: Job, choice: Choice): Promise<void> {
 	if (choice === 'cancel' && job.child_ids.length > 0 && !(await mayCancelChildren(job))) return;
 	try {
-		stream.put([await send(job, choice)]);
+		stream.put([await steer(job.id, choice)]);
 	} catch (error) {
 		toastError(`${CHOICE_LABELS[choice]}: not done`, error);
 	}

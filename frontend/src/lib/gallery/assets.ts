@@ -49,11 +49,6 @@ export function readAsset(asset_id: string, signal?: AbortSignal): Promise<Asset
 	return ok(api.GET('/api/v1/assets/{asset_id}', { params: { path: { asset_id } }, signal }));
 }
 
-export function renameAsset(asset_id: string, name: string | null): Promise<unknown> {
-	const params = { path: { asset_id } };
-	return ok(api.PATCH('/api/v1/assets/{asset_id}', { params, body: { name } }));
-}
-
 /** What can be done to many at once. */
 export type Deed =
 	| { action: 'favourite'; value: boolean }

@@ -5,6 +5,7 @@ import { queryClient } from '#lib/api/query-client.ts';
 import { count } from '#lib/format.ts';
 import { confirm } from '#lib/ui/confirm.svelte.ts';
 import { toastDone, toastError } from '#lib/ui/toasts.ts';
+import { steer } from './steer.ts';
 import type { Job } from './jobs.ts';
 import { titleOf } from './words.ts';
 
@@ -27,13 +28,11 @@ export const ACTIONS: Record<JobAction, { label: string; keys?: string; failure:
 	dismiss: { label: 'Give up', failure: 'The job could not be given up' }
 };
 
-const FRONT = 0;
-
 /** Does it, and gives the job as it is then; null when the person thought better of it or it failed. */
 export async function act(job: Job, action: JobAction): Promise<Job | null> {
 	if (!(await isMeant(job, action))) return null;
 	try {
-		const changed = await send(job.id, action);
+		const changed = await steer(job.id, action);
 		if (action === 'cancel' && job.status === 'pending')
 			toastDone('Cancelled', { text: titleOf(job), undo: () => void act(changed, 'retry') });
 		void queryClient.invalidateQueries({ queryKey: KEYS.jobs });
@@ -82,28 +81,6 @@ function meansToCancel(job: Job): Promise<boolean> | true {
 		action: followers > 0 ? `Cancel ${count(followers + 1, 'job')}` : 'Cancel the job',
 		isDanger: true
 	});
-}
-
-function send(id: string, action: JobAction): Promise<Job> {
-	const params = { path: { job_id: id } };
-	switch (action) {
-		case 'cancel':
-			return ok(api.POST('/api/v1/jobs/{job_id}/cancel', { params }));
-		case 'pause':
-			return ok(api.POST('/api/v1/jobs/{job_id}/pause', { params }));
-		case 'resume':
-			return ok(api.POST('/api/v1/jobs/{job_id}/resume', { params }));
-		case 'to_front':
-			return ok(api.PATCH('/api/v1/jobs/{job_id}', { params, body: { priority: FRONT } }));
-		case 'retry':
-			return ok(api.POST('/api/v1/jobs/{job_id}/retry', { params }));
-		case 'retry_second_charge':
-			return ok(
-				api.POST('/api/v1/jobs/{job_id}/retry', { params, body: { accept_second_charge: true } })
-			);
-		case 'dismiss':
-			return ok(api.POST('/api/v1/jobs/{job_id}/dismiss', { params }));
-	}
 }
 
 // --- many at once ------------------------------------------------------------------------------

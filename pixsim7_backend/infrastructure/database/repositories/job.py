@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    ScalarSelect,
     and_,
     bindparam,
     delete,
@@ -221,7 +222,7 @@ class JobRepository:
         statement = select(Job).where(Job.id.in_(job_ids)).execution_options(populate_existing=True)
         return {job.id: job for job in await self._session.scalars(statement)}
 
-    async def lock(self, job_id: UUID) -> Job | None:
+    async def lock(self, job_id: UUID | ScalarSelect[UUID]) -> Job | None:
         statement = (
             select(Job)
             .where(Job.id == job_id)
@@ -237,13 +238,7 @@ class JobRepository:
             .where(ProviderSubmission.id == submission_id)
             .scalar_subquery()
         )
-        statement = (
-            select(Job)
-            .where(Job.id == job_id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
-        return (await self._session.scalars(statement)).one_or_none()
+        return await self.lock(job_id)
 
     async def lock_waiting(self, job_ids: Collection[UUID]) -> dict[UUID, Job]:
         """Lock those that still wait; busy rows are skipped, their holder dispatches again."""
